@@ -1,0 +1,1 @@
+"""Cards: real ones and emulated ones."""
