@@ -1,0 +1,174 @@
+"""`recording.json`: what is known of a recording, as a plain file that outlives the index.
+
+    version              1
+    id                   name for people, e.g. k3f92b-12: card and number (and the nonce's start, if that is taken)
+    card number nonce    identity; nonce is 16 hex digits
+    boot firmware        of the card, when it recorded; null if the file does not say
+    kind                 recording or memo
+    started              ISO 8601 with offset, or null
+    started_how          how that is known: "card clock", what the caller said, or "unknown"
+    uncertainty_ms       of `started`, or null
+    received             ISO 8601 with offset: when the library took it in
+    length_s             true time; the sum of the next seven
+    kept_s               sound in the file
+    silence_skipped_s paused_s withheld_s   told by gaps
+    other_gaps_s         gaps for reasons that this version does not know
+    lost_s               sound that the card could not take, told by the card
+    unknown_s            time that nothing in the file explains
+    speech_s             the part of kept_s in which the gate heard speech
+    marks                list of seconds
+    events               list of {at_s, event, value, wide}
+    end_reason           key, storage full, power lost, ... or null: the file has no end
+    notes                list: what of the file could not be read
+    settings             the card's, as it recorded
+    sha256 bytes         of card.vcr
+    files                names within the folder; one that is absent was not made (yet)
+
+Readers ignore fields that they do not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from voicecard.errors import LibraryError
+
+if TYPE_CHECKING:
+    from voicecard.library.recording import Recording
+
+VERSION = 1
+ORIGINAL, AUDIO, DETAILS = "card.vcr", "audio.flac", "recording.json"
+TRANSCRIPT, TRANSCRIPT_TEXT = "transcript.json", "transcript.md"
+FILES = {
+    "original": ORIGINAL,
+    "audio": AUDIO,
+    "transcript": TRANSCRIPT,
+    "transcript_text": TRANSCRIPT_TEXT,
+}
+_NUMBER, _MAYBE_NUMBER, _TEXT, _MAYBE_TEXT = (int, float), (int, NoneType), (str,), (str, NoneType)
+# The fields that the index needs.
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("id", "card", "nonce", "kind", "started_how", "received", "sha256"), _TEXT),
+    **dict.fromkeys(("started", "end_reason"), _MAYBE_TEXT),
+    **dict.fromkeys(("number", "bytes"), (int,)),
+    **dict.fromkeys(("boot", "uncertainty_ms"), _MAYBE_NUMBER),
+    **dict.fromkeys(("length_s", "kept_s", "speech_s", "silence_skipped_s", "lost_s", "unknown_s"), _NUMBER),
+    "marks": (list,),
+}
+_ID = re.compile(r"[a-z0-9_]{1,8}-[0-9]{1,10}(-[0-9a-f]{4,16})?")
+
+
+class Identity(NamedTuple):
+    """What tells a recording from all others. `nonce` is 16 hex digits."""
+
+    card: str
+    number: int
+    nonce: str
+
+    @property
+    def name(self) -> str:
+        """For people and file names: only letters, digits, underscores and a dash, whatever a card calls itself."""
+        return f"{re.sub('[^a-z0-9]', '_', self.card.lower())[:8] or '_'}-{self.number}"
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}-{self.nonce}"
+
+
+def checked_identity(card: str, number: int, nonce: str) -> Identity:
+    """Raises LibraryError for what no card can have sent in earnest."""
+    if not re.fullmatch("[0-9a-f]{16}", nonce) or not 0 <= number < 1 << 32:
+        raise LibraryError(f"{card}-{number} with nonce {nonce!r} names no recording; update voicecard or the card.")
+    return Identity(card, number, nonce)
+
+
+def ids_of(identity: Identity) -> tuple[str, ...]:
+    """The ids that a recording may have, the best first: a longer one is for when another has taken the shorter."""
+    return identity.name, f"{identity.name}-{identity.nonce[:4]}", identity.key
+
+
+def free_id(identity: Identity, taken: Iterable[str]) -> str:
+    """The best id for a recording that none of `taken` is."""
+    others = set(taken)
+    return next(id for id in ids_of(identity) if id not in others)
+
+
+def describe(
+    recording: Recording,
+    identity: Identity,
+    *,
+    id: str,
+    sha256: str,
+    started: datetime | None,
+    how: str,
+    uncertainty_ms: int | None,
+) -> dict[str, Any]:
+    """The content of recording.json. Without `started` the card's own clock counts, if it was set."""
+    if started is None and recording.started is not None:
+        started, how, uncertainty_ms = recording.started, "card clock", recording.wall_uncertainty_ms
+
+    def seconds(samples: int) -> float:
+        return round(samples / recording.sample_rate, 3)
+
+    gaps = {reason: recording.gap_samples(reason) for reason in ("silence", "paused", "withheld")}
+    return {
+        "version": VERSION,
+        "id": id,
+        "card": identity.card,
+        "number": identity.number,
+        "nonce": identity.nonce,
+        "boot": recording.boot,
+        "firmware": recording.firmware,
+        "kind": recording.kind,
+        "started": started.astimezone().isoformat(timespec="milliseconds") if started else None,
+        "started_how": how if started else "unknown",
+        "uncertainty_ms": uncertainty_ms if started else None,
+        "received": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "length_s": seconds(recording.length_samples),
+        "kept_s": seconds(recording.kept_samples),
+        "silence_skipped_s": seconds(gaps["silence"]),
+        "paused_s": seconds(gaps["paused"]),
+        "withheld_s": seconds(gaps["withheld"]),
+        "other_gaps_s": seconds(sum(gap.samples for gap in recording.gaps) - sum(gaps.values())),
+        "lost_s": seconds(recording.lost_samples),
+        "unknown_s": seconds(recording.unknown_samples),
+        "speech_s": seconds(recording.speech_samples),
+        "marks": [seconds(mark) for mark in recording.marks_samples],
+        "events": [
+            {"at_s": seconds(event.at_samples), "event": event.event, "value": event.value, "wide": event.wide}
+            for event in recording.events
+        ],
+        "end_reason": recording.end_reason,
+        "notes": list(recording.notes),
+        "settings": recording.settings,
+        "sha256": sha256,
+        "bytes": len(recording.data),
+        "files": FILES,
+    }
+
+
+def checked_details(details: dict[str, Any]) -> dict[str, Any]:
+    """The content of a recording.json, if it is one. Raises ValueError where a field is missing or cannot be meant."""
+    for name, kinds in _KINDS.items():
+        value = details.get(name)
+        if not isinstance(value, kinds) or (isinstance(value, int) and abs(value) >> 63):
+            raise ValueError(f"{name} is missing or wrong")
+        str(value).encode()  # a lone half of a surrogate pair is no text
+    if not _ID.fullmatch(details["id"]):
+        raise ValueError("no id of a recording")
+    for time in filter(None, (details["started"], details["received"])):
+        if datetime.fromisoformat(time).tzinfo is None:
+            raise ValueError("a time without its offset")
+    return details
+
+
+def folder_name(details: dict[str, Any]) -> str:
+    """Where a recording lies under recordings/: year/date time id."""
+    if details["started"] is None:
+        return f"undated/undated {details['id']}"
+    started = datetime.fromisoformat(details["started"])
+    return f"{started:%Y}/{started:%Y-%m-%d %H.%M} {details['id']}"

@@ -1,0 +1,84 @@
+"""One recording of the library, as the index knows it, and the way to its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicecard.errors import LibraryError
+from voicecard.library import details
+from voicecard.library.files import read_json
+
+if TYPE_CHECKING:
+    from voicecard.library.recording import Recording
+    from voicecard.library.sound import Samples, Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Fields as in recording.json (details.py describes them); `marks` is their number."""
+
+    id: str
+    folder: Path
+    card: str
+    number: int
+    nonce: str
+    boot: int | None
+    kind: str
+    started: datetime | None
+    started_how: str
+    uncertainty_ms: int | None
+    length_s: float
+    kept_s: float
+    speech_s: float
+    silence_skipped_s: float
+    lost_s: float
+    unknown_s: float
+    marks: int
+    end_reason: str | None
+    bytes: int
+    sha256: str
+    transcript_backend: str | None
+
+    @property
+    def original(self) -> Path:
+        return self.folder / details.ORIGINAL
+
+    @property
+    def audio(self) -> Path:
+        return self.folder / details.AUDIO
+
+    def recording(self) -> Recording:
+        """The card's file, read. Raises FormatError."""
+        from voicecard.library.recording import read_recording
+
+        return read_recording(self.original)
+
+    def samples(self, silence: Silence = "keep") -> Samples:
+        """int16 samples at the recording's rate; `keep`: the true time line, `trim`: kept sound. Raises FormatError."""
+        from voicecard.library.sound import samples
+
+        return samples(self.recording(), silence)
+
+    def details(self) -> dict[str, Any]:
+        """The content of recording.json. Raises LibraryError."""
+        return _read(self.folder / details.DETAILS)
+
+    def transcript(self) -> dict[str, Any] | None:
+        """The content of transcript.json, None if there is none. Raises LibraryError if it is damaged."""
+        path = self.folder / details.TRANSCRIPT
+        return _read(path) if path.exists() else None
+
+    def summary(self) -> dict[str, Any]:
+        """What `ls --json` prints: the fields, as JSON has them."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return fields | {"folder": str(self.folder), "started": self.started.isoformat() if self.started else None}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise LibraryError(f"{path} cannot be read ({error}); restore it, or move it away.") from error

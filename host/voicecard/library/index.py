@@ -1,0 +1,182 @@
+"""The library's index in SQLite: what `ls` and search ask. Everything in it comes from the plain files.
+
+The journal is SQLite's ordinary one, not WAL: there is one writer at a time anyway, and WAL needs shared memory, which
+network and synchronised folders do not have, and leaves two more files beside the index.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from voicecard.errors import LibraryError
+
+# Append only: a library of any age is brought up to date, step by step, each in a transaction with its number.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE recordings (
+            id TEXT PRIMARY KEY, folder TEXT NOT NULL UNIQUE,
+            card TEXT NOT NULL, number INTEGER NOT NULL, nonce TEXT NOT NULL, boot INTEGER, kind TEXT NOT NULL,
+            started TEXT, started_how TEXT NOT NULL, uncertainty_ms INTEGER, placed_ms INTEGER NOT NULL,
+            length_s REAL NOT NULL, kept_s REAL NOT NULL, speech_s REAL NOT NULL, silence_skipped_s REAL NOT NULL,
+            lost_s REAL NOT NULL, unknown_s REAL NOT NULL, marks INTEGER NOT NULL, end_reason TEXT,
+            bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, transcript_backend TEXT,
+            UNIQUE (card, number, nonce))""",
+        "CREATE INDEX recordings_by_time ON recordings (placed_ms)",
+        """CREATE TABLE segments (
+            id INTEGER PRIMARY KEY, recording TEXT NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+            start_s REAL NOT NULL, end_s REAL NOT NULL, speaker TEXT, text TEXT NOT NULL)""",
+        "CREATE INDEX segments_by_recording ON segments (recording)",
+    ),
+)
+
+_SAME_IN_DETAILS = (
+    *("id", "card", "number", "nonce", "boot", "kind", "started", "started_how", "uncertainty_ms"),
+    *("length_s", "kept_s", "speech_s", "silence_skipped_s", "lost_s", "unknown_s", "end_reason", "bytes", "sha256"),
+)
+_BUSY_S = 5
+# What SQLite says when a file is not, or no longer, the database that it should be.
+_DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH)
+
+
+class DamagedIndexError(LibraryError):
+    """The index must be made again from the files."""
+
+
+class Index:
+    """Raises DamagedIndexError when the file is no index, LibraryError when it cannot be used now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._errors():
+            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        try:
+            with self._errors():
+                self._db.row_factory = sqlite3.Row
+                self._db.execute("PRAGMA foreign_keys = ON")
+                self._migrate()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        self._db.close()
+
+    def rows(self) -> list[sqlite3.Row]:
+        """All recordings, the earliest first; one without a date stands where it was received."""
+        return self._all("SELECT * FROM recordings ORDER BY placed_ms, number, id")
+
+    def row(self, id: str) -> sqlite3.Row | None:
+        return self._one("SELECT * FROM recordings WHERE id = ?", id)
+
+    def find(self, card: str, number: int, nonce: str) -> sqlite3.Row | None:
+        return self._one("SELECT * FROM recordings WHERE card = ? AND number = ? AND nonce = ?", card, number, nonce)
+
+    def ids(self) -> list[str]:
+        """All ids, the earliest recording first."""
+        return [id for (id,) in self._all("SELECT id FROM recordings ORDER BY placed_ms, number, id")]
+
+    def folders(self) -> set[str]:
+        return {folder for (folder,) in self._all("SELECT folder FROM recordings")}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; within another transaction, part of that."""
+        if self._db.in_transaction:
+            yield
+            return
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    def put(self, folder: str, details: dict[str, Any]) -> bool:
+        """Index one recording by its checked details; False if another folder holds the same one already."""
+        row = _row(folder, details)
+        with self.transaction():
+            self._db.execute("DELETE FROM recordings WHERE folder = ?", (folder,))
+            columns, marks = ", ".join(row), ", ".join("?" * len(row))
+            insert = f"INSERT OR IGNORE INTO recordings ({columns}) VALUES ({marks})"
+            return self._db.execute(insert, tuple(row.values())).rowcount == 1
+
+    def put_transcript(self, id: str, transcript: dict[str, Any]) -> None:
+        """Index a transcript's segments in place of earlier ones. Raises ValueError if it is none."""
+        segments = _segments(id, transcript)
+        with self.transaction():
+            self._db.execute("DELETE FROM segments WHERE recording = ?", (id,))
+            insert = "INSERT INTO segments (recording, start_s, end_s, speaker, text) VALUES (?, ?, ?, ?, ?)"
+            self._db.executemany(insert, segments)
+            update = "UPDATE recordings SET transcript_backend = ? WHERE id = ?"
+            self._db.execute(update, (str(transcript.get("backend", "")), id))
+
+    def remove(self, folders: Iterable[str]) -> None:
+        with self.transaction():
+            self._db.executemany("DELETE FROM recordings WHERE folder = ?", [(folder,) for folder in folders])
+
+    def _migrate(self) -> None:
+        for step, statements in enumerate(MIGRATIONS):
+            if self._version() > step:
+                continue
+            with self.transaction():
+                # Another process may have been faster.
+                if self._version() == step:
+                    for statement in statements:
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {step + 1}")
+        if self._version() > len(MIGRATIONS):
+            raise LibraryError(f"{self._path} was made by a newer voicecard; update this one.")
+
+    def _version(self) -> int:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    def _all(self, query: str, *values: str | int) -> list[sqlite3.Row]:
+        with self._errors():
+            return self._db.execute(query, values).fetchall()
+
+    def _one(self, query: str, *values: str | int) -> sqlite3.Row | None:
+        return next(iter(self._all(query, *values)), None)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if _is_damage(error):
+                what = f"the index {self._path} is damaged ({error}); remove it, it is made again from the files."
+                raise DamagedIndexError(what) from error
+            raise LibraryError(f"the index {self._path} cannot be used now ({error}); try again.") from error
+
+
+def _row(folder: str, details: dict[str, Any]) -> dict[str, Any]:
+    placed = datetime.fromisoformat(details["started"] or details["received"])
+    row = {name: details[name] for name in _SAME_IN_DETAILS}
+    return row | {"folder": folder, "placed_ms": round(placed.timestamp() * 1000), "marks": len(details["marks"])}
+
+
+def _segments(id: str, transcript: dict[str, Any]) -> list[tuple[str, float, float, str | None, str]]:
+    try:
+        return [
+            (id, float(part["start_s"]), float(part["end_s"]), _maybe_text(part.get("speaker")), str(part["text"]))
+            for part in transcript["segments"]
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no transcript: {error!r}") from error
+
+
+def _maybe_text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    # Python's own complaint, without a code, is about text that is none.
+    return isinstance(error, sqlite3.OperationalError) if code is None else code & 0xFF in _DAMAGE
