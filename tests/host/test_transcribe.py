@@ -1,0 +1,250 @@
+"""Transcription: what a backend hears comes back at its place on the true time line, and failures are sentences."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from voicecard.errors import TranscribeError, UsageError
+from voicecard.transcribe.backend import backend, backends
+from voicecard.transcribe.model import Segment, Transcript, Word, markdown
+from voicecard.transcribe.pieces import MAX_PIECE_S, transcribe_stretches
+from voicecard.transcribe.pocketsphinx import PocketSphinx, segments
+from voicecard.transcribe.score import Score, word_error_rate
+
+CONVERSATION = Path(__file__).parents[1] / "demo" / "conversation.flac"
+RATE = 1000
+
+
+class EnergyFinder:
+    """A backend that hears no words, but where there is sound; it remembers the pieces it was given."""
+
+    name, description, model, language = "energy", "finds sound", "none", "en"
+
+    def __init__(self) -> None:
+        self.pieces: list[np.ndarray] = []
+
+    def missing(self) -> str | None:
+        return None
+
+    def transcribe(self, samples: np.ndarray, sample_rate: int) -> list[Segment]:
+        self.pieces.append(samples)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], samples != 0, [False]])))
+        spans = [(start / sample_rate, end / sample_rate) for start, end in edges.reshape(-1, 2)]
+        return [Segment(start, end, "sound", words=(Word(start, end, "sound"),)) for start, end in spans]
+
+
+class Says(EnergyFinder):
+    """A backend that returns, or raises, what it was told to."""
+
+    def __init__(self, result: list[Segment] | Exception) -> None:
+        self.result = result
+
+    def transcribe(self, samples: np.ndarray, sample_rate: int) -> list[Segment]:
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def sound(samples: int) -> np.ndarray:
+    return np.full(samples, 100, np.int16)
+
+
+# --- pieces and the time line
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> tuple[list[tuple[int, np.ndarray]], list[tuple[float, float]]]:
+    """(kept stretches, true times of the bursts of sound in them) at 1 kHz: bursts of 0.1 to 2 s with 0.5 s or more of
+    silence around each, so that there is always a quiet place to cut."""
+    stretches, bursts, position = [], [], 0
+    for _ in range(draw(st.integers(1, 4))):
+        position += draw(st.integers(0, 5000))
+        start, parts = position, [np.zeros(500, np.int16)]
+        for _ in range(draw(st.integers(0, 40))):
+            length = draw(st.integers(100, 2000))
+            at = start + sum(map(len, parts))
+            bursts.append((at / RATE, (at + length) / RATE))
+            parts += [sound(length), np.zeros(draw(st.integers(500, 2000)), np.int16)]
+        stretches.append((start, np.concatenate(parts)))
+        position = start + len(stretches[-1][1])
+    return stretches, bursts
+
+
+@given(recordings())
+@settings(max_examples=100, deadline=None)
+def test_times_are_those_of_the_true_time_line(case: tuple[list[tuple[int, np.ndarray]], list[tuple[float, float]]]):
+    stretches, bursts = case
+    finder, progress = EnergyFinder(), []
+    transcript = transcribe_stretches(finder, iter(stretches), RATE, lambda *step: progress.append(step))
+    assert [(s.start_s, s.end_s) for s in transcript.segments] == bursts
+    assert [(w.start_s, w.end_s) for s in transcript.segments for w in s.words] == bursts
+    assert all(0 < len(piece) <= MAX_PIECE_S * RATE for piece in finder.pieces)
+    assert [done for done, _ in progress] == pytest.approx(np.cumsum([len(p) for p in finder.pieces]) / RATE)
+
+
+def test_stretches_close_together_are_one_piece_with_silence_between():
+    finder = EnergyFinder()
+    transcribe_stretches(finder, [(0, sound(300)), (700, sound(300)), (1600, sound(300))], RATE)
+    assert [len(piece) for piece in finder.pieces] == [1000, 300]
+    assert not finder.pieces[0][300:700].any()
+
+
+def test_a_long_recording_is_streamed():
+    finder = EnergyFinder()
+
+    def hour() -> Iterator[tuple[int, np.ndarray]]:
+        for second in range(0, 3600, 10):
+            assert sum(map(len, finder.pieces)) >= (second - 2 * MAX_PIECE_S) * RATE
+            yield second * RATE, sound(10 * RATE)
+
+    steps: list[tuple[float, float]] = []
+    transcribe_stretches(finder, hour(), RATE, lambda *step: steps.append(step), total_samples=3600 * RATE)
+    assert steps[-1] == (3600, 3600)
+    assert {total for _, total in steps} == {3600}
+
+
+def test_times_beyond_the_piece_are_brought_back_into_it():
+    wild = Says([Segment(1.5, 99.0, "end"), Segment(-3.0, 1.0, "start")])
+    transcript = transcribe_stretches(wild, [(10 * RATE, sound(2 * RATE))], RATE)
+    assert [(s.start_s, s.end_s, s.text) for s in transcript.segments] == [(10, 11, "start"), (11.5, 12, "end")]
+
+
+def test_a_backend_that_fails_is_one_sentence_with_the_place():
+    with pytest.raises(
+        TranscribeError, match=r"^The transcription backend energy failed at 1:05 \(OSError: model.*\): "
+    ):
+        transcribe_stretches(Says(OSError("model unreadable")), [(65 * RATE, sound(RATE))], RATE)
+
+
+# --- transcripts
+
+
+TRANSCRIPT = Transcript(
+    "energy",
+    "none",
+    "en",
+    (
+        Segment(12.25, 13.5, "good morning", words=(Word(12.25, 12.75, "good"), Word(12.75, 13.5, "morning"))),
+        Segment(3725.0, 3726.0, "good\nbye", speaker="Anna"),
+    ),
+)
+
+
+def test_a_transcript_survives_json():
+    content = json.loads(json.dumps(TRANSCRIPT.to_json()))
+    assert Transcript.from_json(content) == TRANSCRIPT
+    assert content["version"] == 1
+    assert content["segments"][0] == {
+        "start_s": 12.25,
+        "end_s": 13.5,
+        "text": "good morning",
+        "speaker": None,
+        "words": [
+            {"start_s": 12.25, "end_s": 12.75, "text": "good"},
+            {"start_s": 12.75, "end_s": 13.5, "text": "morning"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [({"version": 2}, "newer voicecard"), ({"segments": [{"start_s": 1}]}, "damaged"), ({"segments": 7}, "damaged")],
+)
+def test_what_is_no_transcript_is_refused(change: dict[str, object], sentence: str):
+    with pytest.raises(TranscribeError, match=sentence):
+        Transcript.from_json(TRANSCRIPT.to_json() | change)
+
+
+def test_markdown_shows_the_true_time_of_each_segment():
+    lines = markdown(TRANSCRIPT, "A meeting").splitlines()
+    assert lines[0] == "# A meeting"
+    assert lines[-3:] == ["**[0:12]** good morning", "", "**[1:02:05]** Anna: good bye"]
+
+
+# --- finding backends
+
+
+def test_backends_come_through_entry_points_and_a_broken_one_harms_nobody(tmp_path: Path, monkeypatch):
+    (tmp_path / "strangers.py").write_text(
+        "class Good:\n    name = 'good'\n    def missing(self): return None\n"
+        "class Broken:\n    def __init__(self): raise OSError('no licence')\n"
+    )
+    metadata = tmp_path / "strangers-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strangers\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[voicecard.transcribers]\ngood = strangers:Good\nbroken = strangers:Broken\nabsent = no_such_module:Backend\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    lacks = {found.name: found.missing() for found in backends()}
+    assert lacks.keys() == {"absent", "broken", "good", "pocketsphinx"}
+    assert lacks["good"] is lacks["pocketsphinx"] is None
+    assert "no licence" in str(lacks["broken"])
+    with pytest.raises(
+        TranscribeError, match=r"backend absent could not be loaded \(ModuleNotFoundError: .*\): reinstall"
+    ):
+        transcribe_stretches(backend("absent"), [(0, sound(RATE))], RATE)
+    with pytest.raises(UsageError, match=r"'whisperr': choose one of absent, broken, good, pocketsphinx\."):
+        backend("whisperr")
+
+
+def test_a_missing_package_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    with pytest.raises(TranscribeError, match=r"^The package pocketsphinx is not installed .*: install it with"):
+        transcribe_stretches(backend("pocketsphinx"), [(0, sound(RATE))], RATE)
+
+
+# --- the embedded backend
+
+
+def test_pocketsphinx_recognises_the_conversation_quietly(capfd):
+    samples, rate = soundfile.read(CONVERSATION, dtype="int16")
+    turns = [(1.7, 7.2), (8.3, 12.9)]
+    kept = [(round(start * rate), samples[round(start * rate) : round(end * rate)]) for start, end in turns]
+    transcript = transcribe_stretches(backend("pocketsphinx"), kept, rate)
+    said = (
+        "Good morning. I would like to talk about the new contract with your company. "
+        "We are happy with the price, but there is one big question."
+    )
+    assert word_error_rate(said, transcript.text).rate <= 0.1
+    assert [s.start_s for s in transcript.segments] == pytest.approx([2.0, 8.6], abs=0.15)
+    assert " ".join(w.text for s in transcript.segments for w in s.words) == transcript.text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pocketsphinx_takes_any_sample_rate_and_nothing_at_all():
+    samples, rate = soundfile.read(CONVERSATION, dtype="int16")
+    turn = samples[14 * rate : 17 * rate]
+    embedded = PocketSphinx()
+    assert embedded.transcribe(turn[:0], rate) == embedded.transcribe(turn[:1], rate) == []
+    (segment,) = embedded.transcribe(soxr.resample(turn, rate, 48_000), 48_000)
+    assert word_error_rate("Please go ahead. What is the question?", segment.text).rate <= 0.15
+    assert segment.end_s == pytest.approx(2.5, abs=0.15)
+
+
+def test_segments_end_at_pauses_and_long_ones_at_the_next_breath():
+    short_pause = [Word(0, 1, "a"), Word(1.6, 2, "b"), Word(2.8, 3, "c")]
+    assert [s.text for s in segments(short_pause)] == ["a b", "c"]
+    long = [Word(t, t + 0.9, str(t)) for t in range(12)] + [Word(12.2, 13, "end")]
+    assert [s.text for s in segments(long)] == ["0 1 2 3 4 5 6 7 8 9 10 11", "end"]
+
+
+# --- score
+
+
+def test_word_error_rate_counts_words_and_nothing_else():
+    assert word_error_rate("It\u2019s a well-known worry, Bob!", "its a well known worry bob").rate == 0
+    score = word_error_rate("we lost a good customer today", "we cost a customer today again")
+    assert score == Score(0.5, words=6, substitutions=1, deletions=1, insertions=1)
+    with pytest.raises(ValueError, match="no words"):
+        word_error_rate(" - ", "hello")
