@@ -1,0 +1,76 @@
+"""The one emulated board: what is soldered to what, and the parts of the run that is on.
+
+`reset` makes it new; the stand-ins in `modules/` find their part here. Call it before asyncio is imported."""
+
+import sys
+
+I2S_PINS = 5, 6, 4  # sck, ws, sd
+I2C_PINS = 8, 9  # sda, scl
+BATTERY_PIN = 7
+KEY_PINS = {"rec": 1, "memo": 2}
+DISPLAY_ADDRESS = 0x3C
+
+world = flash = microphone = display = line = None
+keys = {}  # by pin
+audio = {"heard": 0, "lost": 0}  # samples
+clock = {"set_us": 0}  # wall clock minus time since power-on
+battery_mv = 0
+reset_cause = 1
+power_off = None  # called with the reason; never returns
+entropy = None
+
+
+def reset(
+    flash_path=None,
+    microphone_path=None,
+    seed=0,
+    realtime=False,
+    worst_case_flash=False,
+    cut_at=None,
+    flash_log=None,
+    dc=0,
+    display_height=64,
+    on_screen=None,
+    serial_masters=(),
+    uart_copy=False,
+    parent=None,
+    battery_millivolts=4000,
+    cause=1,
+    on_power_off=None,
+):
+    """Switch on a new board. Without `on_power_off`, losing power raises world.PowerOff in the card's code."""
+    # Here, because these modules look up their part in this one.
+    from emulator import tasks
+    from emulator.flash import Flash
+    from emulator.i2s import Microphone
+    from emulator.noise import Noise
+    from emulator.oled import Display
+    from emulator.pins import Key
+    from emulator.serial import Line
+    from emulator.world import World
+
+    global world, flash, microphone, display, line, keys, battery_mv, reset_cause, power_off, entropy
+    world = World(seed, realtime)
+    flash = Flash(world, flash_path, worst_case_flash, cut_at, flash_log) if flash_path else None
+    microphone = Microphone(world, microphone_path, dc)
+    display = Display(world, display_height, on_screen)
+    line = world.line = Line(world, serial_masters, uart_copy, parent)
+    keys = {pin: Key(world) for pin in sorted(KEY_PINS.values())}
+    audio.update(heard=0, lost=0)
+    clock["set_us"] = 0
+    battery_mv = battery_millivolts
+    reset_cause = cause
+    power_off = on_power_off or _lose_power
+    entropy = Noise("entropy %s" % seed)
+    sys.modules["_asyncio"] = tasks  # a file on sys.path cannot take the place of this built-in module
+
+
+def key(name):
+    """The key called `name`."""
+    return keys[KEY_PINS[name]]
+
+
+def _lose_power(reason):
+    from emulator.world import PowerOff
+
+    raise PowerOff(reason)

@@ -1,0 +1,18 @@
+"""machine, as far as the board has it."""
+
+from emulator.chip import (  # noqa: F401
+    DEEPSLEEP_RESET,
+    HARD_RESET,
+    PWRON_RESET,
+    RTC,
+    SOFT_RESET,
+    WDT,
+    WDT_RESET,
+    freq,
+    reset,
+    reset_cause,
+    unique_id,
+)
+from emulator.i2c import I2C  # noqa: F401
+from emulator.i2s import I2S  # noqa: F401
+from emulator.pins import ADC, Pin  # noqa: F401

@@ -1,0 +1,369 @@
+"""An emulated card: the real firmware on MicroPython, the board in software, and a script of the owner's moves."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from voicecard.device import emulated_microphone, registry
+from voicecard.device.emulated_screen import ScreenRecorder
+from voicecard.device.emulator_process import power_cycle
+from voicecard.device.image import build_flash_image, firmware_folder, refresh_application
+from voicecard.device.interpreter import micropython_command
+from voicecard.device.script import SERVE, PowerCycle, parse_script
+from voicecard.errors import DeviceError, UsageError
+
+MICROPHONE_DC = 40 << 16  # of a 32-bit sample word; capture has to remove it
+_POWER_ON, _HARD_RESET, _WATCHDOG_RESET = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class EmulateOptions:
+    """What to run. Only what matters is given; times are virtual unless `realtime`.
+
+    `mic`: an audio file; `flash`: an image that is kept (made if it is missing), else a new one that is thrown away;
+    `script`: see script.py, None serves until stopped; `port_link`: a link to the serial port while it is plugged in;
+    `screens`: a folder for pictures of the display; `cut_at`: (number of a flash program or erase from 1, "before",
+    "mid" or "after"), in the first power cycle; `log_flash`: report every flash operation; `uart_copy`: serial output
+    also takes the time of a UART at 115200 baud; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
+
+    mic: Path | None = None
+    flash: Path | None = None
+    script: str | None = None
+    port_link: Path | None = None
+    screens: Path | None = None
+    realtime: bool = False
+    seed: int | None = None
+    interpreter: Path | None = None
+    heap_bytes: int = 4 * 1024 * 1024
+    flash_size_bytes: int = 16 * 1024 * 1024
+    card_name: str | None = None
+    worst_case_flash: bool = False
+    cut_at: tuple[int, str] | None = None
+    log_flash: bool = False
+    uart_copy: bool = False
+    display_height: int = 64
+    battery_millivolts: int = 4000
+    microphone_dc: int = MICROPHONE_DC
+    firmware: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened: kind is note, booted, plugged, unplugged, screen or off. `port` is set when plugged."""
+
+    kind: str
+    text: str
+    port: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlashOperation:
+    """One call to the flash: kind is read, program or erase; offset within the partition; time since power-on."""
+
+    kind: str
+    label: str
+    offset: int
+    size_bytes: int
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """One power cycle. `reason` of its end: end (of the script), cut, watchdog, reset, or stopped (from outside).
+
+    `flash`: by partition label the counts reads, read_bytes, programs, program_bytes, largest_program, page_crossings
+    and erases. `flash_operations`: programs and erases in all, the numbers that `cut_at` counts."""
+
+    reason: str
+    time_us: int = 0
+    samples_heard: int = 0
+    samples_lost: int = 0
+    dropped_callbacks: int = 0
+    flash_operations: int = 0
+    flash: dict[str, dict[str, int]] = dataclass_field(default_factory=dict)
+    flash_log: tuple[FlashOperation, ...] = ()
+    emulator_heap_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EmulationReport:
+    cycles: tuple[CycleReport, ...]
+    console: str
+    screens: tuple[Path, ...]
+
+
+def emulate(
+    options: EmulateOptions,
+    on_event: Callable[[Notice], None] = lambda notice: None,
+    stop: threading.Event | None = None,
+) -> EmulationReport:
+    """Run all power cycles of the script to the end, or until `stop` is set or, without a script, Ctrl-C is pressed.
+
+    Raises UsageError for a script without meaning, DeviceError if the firmware crashed or the emulator cannot run, and
+    VoicecardError for a microphone file without sound. The card's console is added to the error as a note."""
+    cycles = SERVE if options.script is None else parse_script(options.script)
+    if options.mic is None and any(step.word == "until mic-end" for cycle in cycles for step in cycle.steps):
+        raise UsageError(
+            "The script waits for the microphone's end, but there is no sound: give an audio file with --mic."
+        )
+    with ExitStack() as resources:
+        scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="voicecard-")))
+        resources.enter_context(_terminated_like_interrupted())
+        run = _Run(options, scratch, on_event, stop or threading.Event())
+        try:
+            for number, cycle in enumerate(cycles):
+                if not run.stop.is_set():
+                    run.power_cycle(number, cycle)
+        except KeyboardInterrupt:
+            if options.script is not None:
+                raise
+            run.reports.append(CycleReport("stopped"))
+        return run.report()
+
+
+@contextmanager
+def running_card(options: EmulateOptions) -> Iterator[RunningCard]:
+    """An emulated card in the background while the block runs; it is stopped at the end of the block."""
+    card = RunningCard(options)
+    try:
+        yield card
+    finally:
+        card.stop()
+
+
+class RunningCard:
+    """A card that `running_card` has switched on."""
+
+    def __init__(self, options: EmulateOptions) -> None:
+        self.notices: list[Notice] = []
+        self._plugged: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._result: Future[EmulationReport] = Future()
+        self._thread = threading.Thread(target=self._run, args=(options,), name="emulated card", daemon=True)
+        self._thread.start()
+
+    def port(self, timeout_s: float = 20.0) -> Path:
+        """Wait until the cable is plugged in (again); returns the serial port. Raises what ended the card before."""
+        try:
+            port = self._plugged.get(timeout=timeout_s)
+        except queue.Empty:
+            raise DeviceError(f"The emulated card was not plugged in within {timeout_s:g} s: see its script.") from None
+        if port is None:
+            self.report()
+            raise DeviceError("The emulated card's script has ended without plugging it in: add 'plug'.")
+        return port
+
+    def report(self, timeout_s: float = 60.0) -> EmulationReport:
+        """Wait for the end of the script. Raises what `emulate` raises."""
+        try:
+            return self._result.result(timeout_s)
+        except TimeoutError:
+            raise DeviceError(
+                f"The emulated card's script did not end within {timeout_s:g} s: see its steps."
+            ) from None
+
+    def stop(self) -> None:
+        """Take its power away, if it has any left."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self, options: EmulateOptions) -> None:
+        try:
+            self._result.set_result(emulate(options, self._take, self._stop))
+        except BaseException as error:
+            self._result.set_exception(error)
+        finally:
+            self._plugged.put(None)
+
+    def _take(self, notice: Notice) -> None:
+        self.notices.append(notice)
+        if notice.port is not None:
+            self._plugged.put(notice.port)
+
+
+class _Run:
+    """What one call of `emulate` keeps between power cycles."""
+
+    def __init__(
+        self, options: EmulateOptions, scratch: Path, on_event: Callable[[Notice], None], stop: threading.Event
+    ) -> None:
+        self.stop = stop
+        self.reports: list[CycleReport] = []
+        self._options = options
+        self._scratch = scratch
+        self._tell = on_event
+        self._console = bytearray()
+        self._seed = options.seed if options.seed is not None else secrets.randbits(64)
+        self._command = self._interpreter_command()
+        _check_link(options.port_link)
+        self._screens = ScreenRecorder(options.screens) if options.screens else None
+        self._microphone = self._prepare_microphone()
+        self._flash = self._prepare_flash()
+
+    def report(self) -> EmulationReport:
+        screens = tuple(self._screens.written) if self._screens else ()
+        return EmulationReport(tuple(self.reports), self._console_text(), screens)
+
+    def power_cycle(self, number: int, cycle: PowerCycle) -> None:
+        """Run one power cycle and append its report."""
+        operations: list[FlashOperation] = []
+        emulator_heap_bytes = 0
+        off: dict[str, Any] = {"reason": "stopped"}
+        with ExitStack() as plugged:
+            config = self._config(number, cycle)
+            cycle_events = power_cycle(self._command, config, cycle.plugs(), self._scratch, self._console, self.stop)
+            events = plugged.enter_context(closing(cycle_events))
+            cable = plugged.enter_context(ExitStack())
+            for event in events:
+                kind = event.pop("event")
+                if kind == "flash":
+                    operations.append(FlashOperation(*event["operation"]))
+                elif kind == "booted":
+                    emulator_heap_bytes = event["emulator_heap_bytes"]
+                    self._tell(Notice(kind, "the card has booted"))
+                elif kind == "screen":
+                    self._take_screen(event)
+                elif kind == "plugged":
+                    port: Path = event["port"]
+                    cable.enter_context(registry.announced(port, self._options.flash))
+                    cable.enter_context(_linked(self._options.port_link, port))
+                    self._tell(Notice(kind, f"plugged in at {self._options.port_link or port}", port))
+                elif kind == "unplugged":
+                    cable.close()
+                    self._tell(Notice(kind, "unplugged"))
+                elif kind == "off":
+                    off = event
+        self._check(off)
+        self.reports.append(CycleReport(**off, flash_log=tuple(operations), emulator_heap_bytes=emulator_heap_bytes))
+        self._tell(Notice("off", f"off: {off['reason']}"))
+
+    def _take_screen(self, event: dict[str, Any]) -> None:
+        if self._screens:
+            self._screens.add(event["bits"], event["height"], event["time_us"])
+        self._tell(Notice("screen", f"a new screen at {event['time_us'] / 1e6:.3f} s"))
+
+    def _check(self, off: dict[str, Any]) -> None:
+        """Raise DeviceError for an end that is nobody's wish."""
+        lines = self._console_text().strip().splitlines()
+        last = lines[-1] if lines else "it printed nothing"
+        if off["reason"] == "crash":
+            raise self._failure(f"The card's firmware crashed: {last}")
+        if off["reason"] == "deaf":
+            raise self._failure(
+                "The script waits for the microphone's end, but the card does not listen: record first ('tap rec')."
+            )
+        if off["reason"] == "stopped" and not self.stop.is_set():
+            raise self._failure(f"The emulated card's interpreter died: {last}")
+
+    def _failure(self, sentence: str) -> DeviceError:
+        error = DeviceError(sentence)
+        error.add_note("The card's console:\n" + self._console_text())
+        return error
+
+    def _console_text(self) -> str:
+        return self._console.decode(errors="replace")
+
+    def _config(self, number: int, cycle: PowerCycle) -> dict[str, Any]:
+        options = self._options
+        return {
+            "flash": str(self._flash),
+            "microphone": str(self._microphone) if self._microphone else None,
+            "seed": f"{self._seed}/{number}",
+            "realtime": options.realtime,
+            "worst_case_flash": options.worst_case_flash,
+            "cut_at": options.cut_at if number == 0 else None,
+            "log_flash": options.log_flash,
+            "dc": options.microphone_dc,
+            "display_height": options.display_height,
+            "uart_copy": options.uart_copy,
+            "battery_millivolts": options.battery_millivolts,
+            "reset_cause": self._reset_cause(),
+            "steps": [step.as_list() for step in cycle.steps],
+        }
+
+    def _reset_cause(self) -> int:
+        causes = {"watchdog": _WATCHDOG_RESET, "reset": _HARD_RESET}
+        return causes.get(self.reports[-1].reason, _POWER_ON) if self.reports else _POWER_ON
+
+    def _interpreter_command(self) -> list[str]:
+        run = firmware_folder().resolve() / "emulator" / "run.py"
+        heap = f"heapsize={self._options.heap_bytes}"
+        return [*micropython_command(self._options.interpreter), "-X", heap, str(run)]
+
+    def _prepare_microphone(self) -> Path | None:
+        if self._options.mic is None:
+            return None
+        target = self._scratch / "microphone.s16"
+        emulated_microphone.prepare(self._options.mic, target, lambda text: self._tell(Notice("note", text)))
+        return target
+
+    def _prepare_flash(self) -> Path:
+        options = self._options
+        if options.flash and options.flash.exists():
+            refresh_application(options.flash, options.firmware)
+            return options.flash.resolve()
+        path = options.flash.absolute() if options.flash else self._scratch / "flash.bin"
+        build_flash_image(path, options.flash_size_bytes, options.card_name, options.seed, options.firmware)
+        return path
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """While the block runs, SIGTERM ends it like Ctrl-C does, with everything cleaned up (in the main thread only)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    previous = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _check_link(link: Path | None) -> None:
+    if link is None:
+        return
+    if link.exists() and not link.is_symlink():
+        raise DeviceError(f"{link} is there already and is no link: give another path for the port.")
+    if not link.parent.is_dir():
+        raise DeviceError(f"There is no folder {link.parent} for the port's link: make it, or give another path.")
+
+
+@contextmanager
+def _linked(link: Path | None, port: Path) -> Iterator[None]:
+    """Keep `link` pointing to `port`, replaced in one step; taken away only if it is still ours."""
+    if link is None:
+        yield
+        return
+    fresh = link.with_name(link.name + ".part")
+    try:
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        fresh.symlink_to(port)
+        fresh.replace(link)
+    except OSError as error:
+        raise DeviceError(
+            f"The link {link} to the port cannot be made ({error.strerror}): give another path."
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if link.readlink() == port:
+                link.unlink()
