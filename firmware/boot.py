@@ -1,0 +1,1 @@
+"""Returns at once: USB comes up between this file and main.py."""

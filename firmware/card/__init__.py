@@ -1,0 +1,1 @@
+"""The card: the application that runs on the board."""

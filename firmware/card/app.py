@@ -1,0 +1,147 @@
+"""The application: what the keys do, what the screen shows, and the tasks that run."""
+
+import asyncio
+import gc
+
+from wire import block
+
+from card import board, boots, settings
+from card.clock import Clock
+from card.errors import CardError, NotPrepared
+from card.link.server import LinkServer
+from card.link.stdio import Stdio
+from card.log import Log
+from card.session import Session
+from card.store.log import SectorLog
+from card.ui import keys, screens
+
+VERSION = "0.1.0"
+_SCREEN_MS = 200
+_FULL = ("storage full", "plug in, sync")
+_NOTICES = {block.END_STORAGE_FULL: _FULL, block.END_FAULT: ("flash fault", "plug in, sync")}
+_FULL_LEVEL = 6000  # mean absolute level of loud speech: a full bar
+
+
+class Card:
+    """The card's parts and its state: `session` is the recording that runs, or None."""
+
+    def __init__(self):
+        self.log = Log()
+        self.clock = Clock()
+        self.settings = settings.load(self.log)
+        self.version = VERSION
+        self.store = None
+        self.session = None
+        self.notice = None  # (title, remedy) that the screen shows until the next key
+        self.boot = boots.read() + 1
+        self._pressed_at = {}  # key: position in the recording when it went down
+        self._open_store()
+        self.name = self.store.card if self.store else ""
+        boots.write(self.boot)
+
+    def _open_store(self):
+        partition = board.partition("recordings")
+        try:
+            if partition is None:
+                raise NotPrepared("no partition for recordings")
+            self.store = SectorLog(partition, self.clock, self.log, self.boot - 1)
+            self.boot = self.store.boot
+        except CardError as error:
+            self.log.note("store: %s" % error)
+            self.notice = ("not prepared", "flash the card")
+
+    @property
+    def state(self):
+        if self.session:
+            return "recording"
+        return "idle" if self.store else "fault"
+
+    def status(self):
+        store = self.store
+        return {
+            "state": self.state,
+            "sectors": store.sectors if store else 0,
+            "clean": store.clean_sectors if store else 0,
+            "seconds_left": store.seconds_left if store else 0,
+            "recordings": len(store.recordings) if store else 0,
+            "lost_samples": 0,
+            "boot": self.boot,
+            "ticks_us": self.clock.us(),
+            "wall_ms": self.clock.wall_ms(),
+        }
+
+    async def on_gesture(self, key, gesture):
+        """A tap of `rec` starts and stops, and the recording ends where the key went down; `memo` marks the moment."""
+        if gesture == keys.PRESS:
+            self._pressed_at[key] = self.session.position if self.session else 0
+        elif key == "rec" and gesture == keys.TAP:
+            if self.session:
+                self.session.finish(self._pressed_at["rec"], block.END_KEY)
+                await self._ended(self.session)
+            else:
+                self._start()
+        elif key == "memo" and gesture == keys.TAP and self.session:
+            self.session.mark(self._pressed_at[key])
+
+    def _start(self):
+        if not self.store:
+            return
+        if not self.store.seconds_left:
+            self.notice = _FULL
+            return
+        self.notice = None
+        self.session = Session(self, board.microphone())
+        self.session.start()
+
+    async def _ended(self, session):
+        await session.task
+        self.notice = _NOTICES.get(session.reason)
+        if self.session is session:
+            self.session = None
+
+    async def watch_clock(self):
+        """Keep the clock from missing a wrap of the ticks, and notice a recording that ended by itself."""
+        while True:
+            self.clock.us()
+            if self.session and self.session.task.done():
+                await self._ended(self.session)
+            await asyncio.sleep_ms(_SCREEN_MS)
+
+
+def draw(card, display):
+    """Draw the screen of the card's state."""
+    store, session = card.store, card.session
+    minutes_left = store.seconds_left // 60 if store else 0
+    if session:
+        level = min(100, session.mean * 100 // _FULL_LEVEL)
+        screens.recording(display, session.elapsed_s, level, session.speech, session.marks, minutes_left)
+    elif card.notice:
+        screens.notice(display, *card.notice)
+    else:
+        screens.idle(display, card.name, len(store.recordings), minutes_left)
+
+
+async def show(card):
+    """Keep the screen true. A card without a display works all the same."""
+    try:
+        from card.ui.display import Display
+
+        display = Display(board.display_bus(), board.DISPLAY_WIDTH, board.DISPLAY_HEIGHT)
+        while True:
+            draw(card, display)
+            await display.refresh()
+            await asyncio.sleep_ms(_SCREEN_MS)
+    except (OSError, ValueError, ImportError) as error:
+        card.log.note("no display: %r" % error)
+
+
+async def main():
+    gc.collect()  # what compiling the modules left behind lies between large buffers
+    card = Card()
+    server = LinkServer(Stdio(*board.stdio()), card)
+    watch_keys = keys.watch(board.keys(), card.on_gesture)
+    await asyncio.gather(watch_keys, card.watch_clock(), show(card), server.run())
+
+
+def run():
+    asyncio.run(main())

@@ -1,0 +1,52 @@
+"""The board: pins and peripherals, named once. The only module that imports `machine` and `esp32`."""
+
+import sys
+
+import esp32
+import machine
+from micropython import const, kbd_intr
+
+MIC_SCK_PIN, MIC_WS_PIN, MIC_SD_PIN = const(5), const(6), const(4)
+DISPLAY_SDA_PIN, DISPLAY_SCL_PIN = const(8), const(9)
+KEY_PINS = {"rec": 1, "memo": 2}
+
+SAMPLE_RATE = const(16000)
+MIC_RING_BYTES = const(32768)  # 16 DMA descriptors of 256 frames: 240 ms of slack for a late reader
+DISPLAY_HZ = const(400_000)
+DISPLAY_WIDTH, DISPLAY_HEIGHT = const(128), const(64)
+
+
+def keys():
+    """{name: Pin}, pulled up: a pressed key reads 0."""
+    return {name: machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP) for name, pin in KEY_PINS.items()}
+
+
+def microphone():
+    """The I2S microphone, running from now on: 24 bits in 32-bit words, left channel."""
+    return machine.I2S(
+        0,
+        sck=machine.Pin(MIC_SCK_PIN),
+        ws=machine.Pin(MIC_WS_PIN),
+        sd=machine.Pin(MIC_SD_PIN),
+        mode=machine.I2S.RX,
+        bits=32,
+        format=machine.I2S.MONO,
+        rate=SAMPLE_RATE,
+        ibuf=MIC_RING_BYTES,
+    )
+
+
+def display_bus():
+    return machine.I2C(0, sda=machine.Pin(DISPLAY_SDA_PIN), scl=machine.Pin(DISPLAY_SCL_PIN), freq=DISPLAY_HZ)
+
+
+def partition(label):
+    """The data partition of that label, or None."""
+    found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=label)
+    return found[0] if found else None
+
+
+def stdio():
+    """(input, output): the raw byte streams of the REPL's connection. Ctrl-C no longer stops the program."""
+    kbd_intr(-1)
+    return sys.stdin.buffer, sys.stdout.buffer

@@ -1,0 +1,1 @@
+"""Sound in: microphone, level, gate, codec, recorder."""

@@ -1,0 +1,51 @@
+"""The microphone as a stream of frames, by I2S's interrupt mode."""
+
+import asyncio
+import time
+
+from micropython import const
+
+_LATE_MS = const(150)  # five frames: by then a frame is ready or its callback was lost
+_WATCH_MS = const(50)
+_UNTOUCHED = b"\xa5\x5a\xa5\x5a"  # stands in the last word of the buffer until the driver has filled it
+
+
+class Microphone:
+    """Frames of `frame_bytes` from an I2S object. `stalls` counts waits that ended without sound.
+
+    The driver's callback comes through the scheduler, whose queue drops what does not fit: a wait that gets late looks
+    at the buffer itself, and arms the driver again."""
+
+    def __init__(self, i2s, frame_bytes):
+        self._i2s = i2s
+        self._buffer = bytearray(frame_bytes)
+        self._last_word = memoryview(self._buffer)[frame_bytes - 4 :]
+        self._ready = asyncio.ThreadSafeFlag()
+        self._armed_ms = time.ticks_ms()
+        self.stalls = 0
+        i2s.irq(self._on_ready)
+        self._watcher = asyncio.create_task(self._watch())
+
+    def _on_ready(self, _i2s):
+        self._ready.set()
+
+    async def frame(self):
+        """The next frame, in a buffer that is used again for the one after it; None when no sound came in time."""
+        self._last_word[:] = _UNTOUCHED
+        self._armed_ms = time.ticks_ms()
+        self._i2s.readinto(self._buffer)
+        await self._ready.wait()
+        if self._last_word != _UNTOUCHED:
+            return self._buffer
+        self.stalls += 1
+        return None
+
+    async def _watch(self):
+        while True:
+            await asyncio.sleep_ms(_WATCH_MS)
+            if time.ticks_diff(time.ticks_ms(), self._armed_ms) > _LATE_MS:
+                self._ready.set()
+
+    def close(self):
+        self._watcher.cancel()
+        self._i2s.deinit()

@@ -1,0 +1,71 @@
+"""The link's server: frames in, requests handled one at a time, frames out."""
+
+from wire import frame, message
+
+from card.errors import Refused
+
+from .requests import HANDLERS
+
+
+class LinkServer:
+    """Serves a carrier for ever. `card` is what the requests act on: `store`, `clock`, `log`, `name`, `status()`.
+
+    After a write that the host did not take nothing more is sent until a whole request has arrived."""
+
+    def __init__(self, carrier, card):
+        self.card = card
+        self._carrier = carrier
+        self._reader = frame.FrameReader(frame.MAX_TO_CARD_BYTES)
+        self._writer = frame.FrameWriter(frame.MAX_TO_HOST_BYTES)
+        self._pending = []
+        self._sequence = 0
+        self._muted = False
+
+    @property
+    def payload(self):
+        """Where the payload of the next frame goes, for `send`."""
+        return self._writer.payload
+
+    async def run(self):
+        while True:
+            self._take(await self._carrier.read())
+            while self._pending:
+                await self._handle(*self._pending.pop(0))
+
+    def interrupted(self):
+        """Whether the host has sent another request meanwhile."""
+        self._take(self._carrier.read_arrived())
+        return bool(self._pending) or self._muted
+
+    async def send(self, kind, payload_bytes):
+        """Send a frame whose payload stands in `payload`."""
+        if not self._muted:
+            wire = self._writer.finish(kind, self._sequence, payload_bytes)
+            self._muted = not await self._carrier.write(wire)
+
+    async def answer(self, fields):
+        payload = message.pack_json(fields)
+        self.payload[: len(payload)] = payload
+        await self.send(message.ANSWER, len(payload))
+
+    def _take(self, data):
+        for kind, sequence, payload in self._reader.feed(data):
+            if kind == message.REQUEST:
+                self._pending.append((sequence, bytes(payload)))
+
+    async def _handle(self, sequence, payload):
+        self._sequence = sequence
+        self._muted = False
+        try:
+            fields = message.read_json(payload)
+            handler = HANDLERS.get(fields.get("do"))
+            if handler is None:
+                raise Refused(message.UNKNOWN, "this card does not know that request")
+            await handler(self, fields)
+        except Refused as refusal:
+            await self.answer({"error": refusal.code, "say": refusal.sentence})
+        except (ValueError, TypeError, KeyError):
+            await self.answer({"error": message.BAD, "say": "the request lacks a field or has a wrong one"})
+        except OSError as error:
+            self.card.log.note("flash: %r" % error)
+            await self.answer({"error": message.FLASH, "say": "the card's flash could not be read or written"})

@@ -1,0 +1,1 @@
+"""The sector log on flash: index, writer, recovery, proofs."""

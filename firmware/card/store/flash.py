@@ -1,0 +1,54 @@
+"""The recordings partition as sectors of 4 KiB: read, program with proof, erase."""
+
+from micropython import const
+from wire.sector import PAGE_BYTES, SECTOR_BYTES
+
+_IOCTL_BLOCK_COUNT = const(4)
+_IOCTL_BLOCK_SIZE = const(5)
+_IOCTL_BLOCK_ERASE = const(6)
+
+
+class Flash:
+    """A partition with ESP32's extended block protocol. Nothing programs more than a page's rest at a time, nothing is believed unread."""
+
+    def __init__(self, partition):
+        if partition.ioctl(_IOCTL_BLOCK_SIZE, 0) != SECTOR_BYTES:
+            raise ValueError("flash sectors are not 4096 bytes")
+        self._partition = partition
+        self.sectors = partition.ioctl(_IOCTL_BLOCK_COUNT, 0)
+        self._proof = bytearray(PAGE_BYTES)
+        self._proof_view = memoryview(self._proof)
+        self._zeros = bytes(PAGE_BYTES)
+        self._blank = b"\xff" * PAGE_BYTES
+
+    def read(self, sector, at, buffer):
+        self._partition.readblocks(sector, buffer, at)
+
+    def program(self, sector, at, data):
+        """Program `data` (within one page); returns whether flash now reads so."""
+        size = len(data)
+        if at % PAGE_BYTES + size > PAGE_BYTES:
+            raise ValueError("a program may not cross a page")
+        self._partition.writeblocks(sector, data, at)
+        proof = self._proof_view[:size]
+        self._partition.readblocks(sector, proof, at)
+        return proof == data
+
+    def void(self, sector, at):
+        """Zero the rest of the page that `at` lies in: whatever stood there is no block any more."""
+        self._partition.writeblocks(sector, memoryview(self._zeros)[: PAGE_BYTES - at % PAGE_BYTES], at)
+
+    def is_blank(self, sector, start):
+        """Whether a sector reads 0xFF from `start` on."""
+        at = start
+        while at < SECTOR_BYTES:
+            size = PAGE_BYTES - at % PAGE_BYTES
+            part = self._proof_view[:size]
+            self._partition.readblocks(sector, part, at)
+            if part != memoryview(self._blank)[:size]:
+                return False
+            at += size
+        return True
+
+    def erase(self, sector):
+        self._partition.ioctl(_IOCTL_BLOCK_ERASE, sector)

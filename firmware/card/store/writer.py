@@ -1,0 +1,76 @@
+"""Writes one recording into the log: sectors taken in turn, blocks appended, the end told twice."""
+
+from micropython import const
+from wire import block
+from wire import sector as layout
+
+from card.errors import FlashFault, StorageFull
+
+from .index import CLEAN
+
+RESERVED_SECTORS = const(4)  # kept back for closing a recording that a power cut left open
+_PAGE = layout.PAGE_BYTES
+_ATTEMPTS = const(3)
+
+
+class Writer:
+    """The recorder's sink. Raises StorageFull when a block needs a sector that is not to be had."""
+
+    def __init__(self, flash, index, recording, boot, nonce, clock, first_number=0, reserve=RESERVED_SECTORS):
+        self._flash = flash
+        self._index = index
+        self._clock = clock
+        self.recording, self._boot, self._nonce = recording, boot, nonce
+        self._number = first_number
+        self._reserve = reserve
+        self._sector = None
+        self._at = layout.SECTOR_BYTES  # full: the first block takes a sector
+        self._header = bytearray(layout.SCAN_BYTES)
+        self._header_view = memoryview(self._header)[layout.HEADER_AT :]
+
+    def audio(self, page):
+        """Append an audio block, which fills a page of its own."""
+        self._append(page, (self._at + _PAGE - 1) // _PAGE * _PAGE)
+
+    def block(self, kind, position, payload):
+        """Append any other block: behind the last one if the page has room, else in the next page."""
+        data = block.pack_block(kind, position, payload)
+        room = -self._at % _PAGE or _PAGE
+        self._append(data, self._at if len(data) <= room else self._at + room)
+
+    def end(self, position, reason, kept_samples, lost_samples, marks):
+        """Write the end block, which alone ends the recording; the reserve is there for it."""
+        self._reserve = 0
+        self.block(block.END, position, block.pack_end(block.End(reason, kept_samples, lost_samples, marks)))
+
+    def _append(self, data, at):
+        for _ in range(_ATTEMPTS):
+            if at + len(data) > layout.SECTOR_BYTES:
+                self._next_sector()
+                at = layout.BLOCKS_AT
+            if self._flash.program(self._sector, at, data):
+                self._at = at + len(data)
+                return
+            self._flash.void(self._sector, at)
+            at = layout.SECTOR_BYTES
+        raise FlashFault("flash does not keep what is written")
+
+    def _next_sector(self):
+        """Take the next clean sector round the partition; one that is not truly blank is set aside."""
+        states = self._index.states
+        while True:
+            if self._index.clean <= self._reserve:
+                raise StorageFull("no clean sector is left")
+            sector = self._index.next_sector
+            while states[sector] != CLEAN:
+                sector = (sector + 1) % len(states)
+            if self._flash.is_blank(sector, layout.HEADER_AT) and self._program_header(sector):
+                break
+            self._index.set_aside(sector)
+        self._index.take(sector, self.recording, self._number)
+        self._number += 1
+        self._sector = sector
+
+    def _program_header(self, sector):
+        layout.pack_header(self._header, self.recording, self._number, self._boot, self._nonce, self._clock.us())
+        return self._flash.program(sector, layout.HEADER_AT, self._header_view)

@@ -1,0 +1,1 @@
+"""What the owner touches and sees: keys, display, screens."""

@@ -1,0 +1,46 @@
+"""A small emulated flash with a prepared recordings partition, for tests of the store."""
+
+import struct
+
+import esp32
+from card.clock import Clock
+from card.log import Log
+from card.store.log import SectorLog
+from emulator import board
+from wire import sector
+
+PARTITION_AT = 0x10000
+CARD = "k3f92b"
+
+
+def make_image(path, sectors, marked=True):
+    """A flash image whose partition table has `recordings` alone, every sector clean."""
+    entry = struct.pack("<HBBII16sI", 0x50AA, 1, 0x40, PARTITION_AT, sectors * sector.SECTOR_BYTES, b"recordings", 0)
+    clean = bytearray(b"\xff" * sector.SECTOR_BYTES)
+    if marked:
+        sector.pack_marker(clean, 0, 0, 0, CARD)
+    with open(path, "wb") as image:
+        image.write(b"\xff" * 0x8000 + entry + b"\xff" * (PARTITION_AT - 0x8000 - len(entry)))
+        for _ in range(sectors):
+            image.write(clean)
+
+
+def power_on(path, **options):
+    """Switch the board on and open the log, as the application does. Returns (log, partition)."""
+    board.reset(flash_path=path, **options)
+    (partition,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="recordings")
+    return SectorLog(partition, Clock(), Log()), partition
+
+
+def counts():
+    return board.flash.regions[0].counts
+
+
+def file_of(log, recording):
+    """The recording's file as a host would get it."""
+    whole = bytearray()
+    buffer = bytearray(sector.SECTOR_BYTES)
+    for number in log.sectors_of(recording):
+        log.read_sector(number, buffer)
+        whole.extend(buffer)
+    return bytes(whole)
