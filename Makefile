@@ -1,0 +1,47 @@
+# `make` alone lists what can be made. Everything happens in .venv and build.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := build/ready
+STUBS := 'micropython-esp32-esp32_generic_s3-stubs>=1.26'
+
+.PHONY: help setup demo test lint micropython32 wheel clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make setup          prepare .venv (done by the others when needed)
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@mkdir -p build
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --target build/typings $(STUBS)
+	@touch $(READY)
+
+## make demo           record a conversation on an emulated card, sync it, print the transcript
+demo: $(READY)
+	@$(BIN)/python tests/demo/demo.py build/demo
+
+## make test           every check and test
+test: lint
+	$(BIN)/pytest
+
+## make lint           style and types of host and firmware
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file firmware/mypy.ini firmware/main.py firmware/card
+
+## make micropython32  fetch the 32-bit MicroPython that the firmware's tests also run on (Debian-like machines)
+micropython32:
+	@tests/micropython32.sh build/micropython32
+
+## make wheel          build the wheel and prove it: install it elsewhere, run the demo from there
+wheel: $(READY)
+	tests/prove_wheel.sh $(BIN)/python
+
+## make clean          remove .venv and build
+clean:
+	rm -rf .venv build

@@ -1,0 +1,3 @@
+from voicecard.cli import main
+
+main()

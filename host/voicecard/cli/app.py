@@ -1,0 +1,38 @@
+"""The program's commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from voicecard import __version__
+from voicecard.cli import device, library
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"voicecard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def voicecard(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Sync, transcribe and keep the recordings of a voicecard."""
+
+
+device.add_commands(app)
+library.add_commands(app)

@@ -1,0 +1,155 @@
+"""Commands on the library: list, show, export, transcribe."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voicecard.cli.options import AsJson, LibraryPath
+from voicecard.cli.output import duration, note, print_json, progress, table
+
+if TYPE_CHECKING:
+    from voicecard.library.archive import Library
+    from voicecard.library.entry import Entry
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a recording, a part of it that only one has, or latest.")]
+
+
+class AudioFormat(StrEnum):
+    wav = "wav"
+    flac = "flac"
+
+
+class KeepOrTrim(StrEnum):
+    keep = "keep"
+    trim = "trim"
+
+
+def add_commands(app: typer.Typer) -> None:
+    app.command("ls")(list_recordings)
+    app.command()(show)
+    app.command()(export)
+    app.command()(transcribe)
+
+
+def list_recordings(library: LibraryPath = None, as_json: AsJson = False) -> None:
+    """List the recordings."""
+    from voicecard.library.archive import Library
+
+    with Library(library) as shelf:
+        entries = shelf.entries()
+    if as_json:
+        print_json([entry.summary() for entry in entries])
+    elif entries:
+        table(("ID", "STARTED", "LENGTH", "SPEECH", "TRANSCRIPT"), [_row(entry) for entry in entries])
+    else:
+        note(f"the library {shelf.path} is empty: plug a card in and run `voicecard sync`")
+
+
+def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
+    """Show a recording's details and its transcript, with times."""
+    from voicecard.library.archive import Library
+
+    with Library(library) as shelf:
+        entry = shelf.entry(id)
+        details, transcript = entry.details(), entry.transcript()
+    if as_json:
+        print_json({**details, "folder": str(entry.folder), "transcript": transcript})
+        return
+    for name, value in _details(entry):
+        typer.echo(f"{name:<10} {value}")
+    typer.echo()
+    if transcript is None:
+        typer.echo(f"no transcript yet: `voicecard transcribe {entry.id}` makes one")
+        return
+    from voicecard.transcribe.model import Transcript, clock
+
+    for segment in Transcript.from_json(transcript).segments:
+        speaker = f"{segment.speaker}: " if segment.speaker else ""
+        typer.echo(f"[{clock(segment.start_s)}] {speaker}{segment.text}")
+
+
+def export(
+    id: Id,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    format: Annotated[AudioFormat, typer.Option("--format", help="Kind of file.")] = AudioFormat.flac,
+    silence: Annotated[
+        KeepOrTrim, typer.Option(help="keep: silence is put back where it was; trim: only what the card kept.")
+    ] = KeepOrTrim.keep,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    library: LibraryPath = None,
+) -> None:
+    """Write a recording's sound to a file that other programs open."""
+    from voicecard.library.archive import Library
+    from voicecard.library.export import export as export_audio
+
+    with Library(library) as shelf:
+        export_audio(shelf.entry(id), format.value, silence.value, output, overwrite)
+
+
+def transcribe(
+    id: Id,
+    backend: Annotated[str | None, typer.Option(help="Transcription backend; the embedded one if left out.")] = None,
+    library: LibraryPath = None,
+) -> None:
+    """Turn a recording's speech into text."""
+    from voicecard.library.archive import Library
+
+    with Library(library) as shelf:
+        transcribe_entry(shelf, shelf.entry(id), backend)
+
+
+def transcribe_entry(shelf: Library, entry: Entry, backend: str | None) -> None:
+    """Transcribe a recording and keep the result. Raises TranscribeError, UsageError."""
+    from voicecard.library.sound import kept
+    from voicecard.transcribe.backend import DEFAULT
+    from voicecard.transcribe.backend import backend as find_backend
+    from voicecard.transcribe.model import markdown
+    from voicecard.transcribe.pieces import transcribe_stretches
+
+    chosen = find_backend(backend or DEFAULT)
+    recording = entry.recording()
+    with progress("transcribed") as update:
+        transcript = transcribe_stretches(
+            chosen,
+            kept(recording),
+            recording.sample_rate,
+            lambda done_s, total_s: update(entry.id, done_s, total_s),
+            total_samples=recording.kept_samples,
+        )
+    shelf.save_transcript(entry, transcript.to_json(), markdown(transcript, _title(entry)))
+    note(f"{entry.id}: {len(transcript.segments)} passages transcribed by {transcript.backend}")
+
+
+def _title(entry: Entry) -> str:
+    return f"Recording {entry.id}" + (f", {entry.started:%Y-%m-%d %H:%M}" if entry.started else "")
+
+
+def _started(entry: Entry) -> str:
+    return f"{entry.started:%Y-%m-%d %H:%M}" if entry.started else "unknown"
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    transcript = entry.transcript_backend or "-"
+    return entry.id, _started(entry), duration(entry.length_s), duration(entry.speech_s), transcript
+
+
+def _details(entry: Entry) -> list[tuple[str, str]]:
+    started = _started(entry)
+    if entry.started and entry.uncertainty_ms is not None:
+        started += f"  ({entry.started_how}, within {max(1, round(entry.uncertainty_ms / 1000))} s)"
+    rows = [
+        ("recording", entry.id),
+        ("started", started),
+        ("length", duration(entry.length_s)),
+        ("kept", f"{duration(entry.kept_s)}, {duration(entry.silence_skipped_s)} of silence skipped"),
+        ("marks", ", ".join(duration(at) for at in entry.details()["marks"]) or "none"),
+        ("ended by", entry.end_reason or "unknown"),
+        ("folder", str(entry.folder)),
+    ]
+    if entry.lost_s or entry.unknown_s:
+        rows.insert(4, ("lost", f"{entry.lost_s:.1f} s by the card, {entry.unknown_s:.1f} s unexplained"))
+    return rows

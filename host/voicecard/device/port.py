@@ -1,0 +1,79 @@
+"""A serial port as bytes in and bytes out, with errors for people."""
+
+from __future__ import annotations
+
+import errno
+import time
+from types import TracebackType
+
+import serial
+
+from voicecard.errors import DeviceError, LinkLostError, NoCardError
+
+_READ_BYTES = 65536
+_WRITE_TIMEOUT_S = 5.0
+
+
+class Port:
+    """An open serial port, held exclusively. DTR and RTS stay as the system sets them.
+
+    Raises NoCardError if there is no such port, DeviceError if it may not or cannot be opened."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self._serial = serial.Serial(path, exclusive=True, timeout=0, write_timeout=_WRITE_TIMEOUT_S)
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise _opening(path, error) from error
+
+    def __enter__(self) -> Port:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._serial.close()
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`. Raises LinkLostError when the other end is gone or does not read."""
+        try:
+            self._serial.write(data)
+        except (serial.SerialException, OSError) as error:
+            raise self._lost() from error
+
+    def read(self, deadline: float) -> bytes:
+        """Bytes that have arrived, waiting for the first until `deadline` (time.monotonic); empty when none came.
+
+        Raises LinkLostError when the other end is gone."""
+        try:
+            self._serial.timeout = max(0.0, deadline - time.monotonic())
+            first: bytes = self._serial.read(1)
+            if not first:
+                return b""
+            self._serial.timeout = 0
+            return first + bytes(self._serial.read(_READ_BYTES))
+        except (serial.SerialException, OSError, TypeError) as error:  # pyserial: TypeError when closed meanwhile
+            raise self._lost() from error
+
+    def _lost(self) -> LinkLostError:
+        return LinkLostError(
+            f"the card on {self.path} is gone (cable pulled or switched off): nothing is lost, plug it in and try again"
+        )
+
+
+def _opening(path: str, error: Exception) -> DeviceError:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return NoCardError(f"there is no port {path}: `voicecard devices` lists the cards that are plugged in")
+    if number in (errno.EACCES, errno.EPERM):
+        return DeviceError(f"no permission to open {path}: add yourself to its group (often dialout) and log in again")
+    if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in str(error):
+        return DeviceError(
+            f"{path} is in use by another program: close it (another voicecard, a terminal) and try again"
+        )
+    return NoCardError(
+        f"{path} cannot be opened as a serial port: `voicecard devices` lists the cards that are plugged in"
+    )
