@@ -1,7 +1,7 @@
 """Run a card: `micropython run.py CONFIG.json`. The host starts this; it tells the host what happens.
 
 The configuration: `flash`, `microphone` (paths or null), `seed`, `realtime`, `worst_case_flash`, `cut_at`, `log_flash`,
-`dc`, `display_height`, `serial_masters`, `uart_copy`, `battery_millivolts`, `reset_cause`, `steps`, `events`.
+`dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`, `battery_millivolts`, `reset_cause`, `steps`, `events`.
 To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, flash (one operation), and in the end
 `off` with a reason and figures. Then the process waits to be killed: power that is gone runs no clean-up."""
 # ruff: noqa: E402, I001 - the stand-ins are found after sys.path is set
@@ -89,7 +89,7 @@ def switch_on(config, reporter):
         flash_log=reporter.flash if config["log_flash"] else None,
         dc=config["dc"],
         display_height=config["display_height"],
-        on_screen=reporter.screen,
+        on_screen=reporter.screen if config["screens"] else None,
         serial_masters=config["serial_masters"],
         uart_copy=config["uart_copy"],
         parent=reporter.stream,
@@ -105,7 +105,8 @@ def mount_card():
     """From here on the card sees what it sees on the board: its flash, the frozen modules and the stand-ins."""
     vfs.umount("/")
     partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="vfs")[0]
-    vfs.mount(vfs.VfsLfs2(partition, readsize=32, progsize=32, lookahead=32), "/")
+    # No modification times: they would be those of the host's clock.
+    vfs.mount(vfs.VfsLfs2(partition, readsize=32, progsize=32, lookahead=32, mtime=False), "/")
     os.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
     for name in list(sys.modules):

@@ -4,6 +4,7 @@ from emulator import board
 
 BOOT_US = 2_000_000  # from power-on until the owner's first move
 PRESS_US, BETWEEN_TAPS_US = 80_000, 150_000
+SETTLE_US = 150_000  # before the owner's next move
 NO_MICROPHONE_US = 60_000_000
 
 
@@ -34,7 +35,7 @@ class Script:
     def _hold(self, key, us):
         self._move(key, 0, 0)
         self._move(key, 1, us)
-        self._after(us)
+        self._after(us + SETTLE_US)
 
     def _tap(self, key):
         self._hold(key, PRESS_US)
@@ -44,7 +45,7 @@ class Script:
         self._move(key, 1, PRESS_US)
         self._move(key, 0, PRESS_US + BETWEEN_TAPS_US)
         self._move(key, 1, 2 * PRESS_US + BETWEEN_TAPS_US)
-        self._after(2 * PRESS_US + BETWEEN_TAPS_US)
+        self._after(2 * PRESS_US + BETWEEN_TAPS_US + SETTLE_US)
 
     def _until_mic_end(self):
         board.microphone.on_end(self._next)

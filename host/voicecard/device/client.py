@@ -15,7 +15,7 @@ from voicecard.firmware.wire import frame, message
 from voicecard.firmware.wire.sector import SECTOR_BYTES
 
 ANSWER_S = 5.0
-GREETING_S = 1.5
+GREETING_S = 1.0
 PROOF_S = 120.0
 _LATEST_S = 30.0  # a card that babbles without answering is not listened to for longer
 _TRIES = 3
