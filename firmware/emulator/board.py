@@ -1,8 +1,6 @@
 """The one emulated board: what is soldered to what, and the parts of the run that is on.
 
-`reset` makes it new; the stand-ins in `modules/` find their part here. Call it before asyncio is imported."""
-
-import sys
+`reset` makes it new; the stand-ins in `modules/` find their part here."""
 
 I2S_PINS = 5, 6, 4  # sck, ws, sd
 I2C_PINS = 8, 9  # sda, scl
@@ -40,7 +38,6 @@ def reset(
 ):
     """Switch on a new board. Without `on_power_off`, losing power raises world.PowerOff in the card's code."""
     # Here, because these modules look up their part in this one.
-    from emulator import tasks
     from emulator.flash import Flash
     from emulator.i2s import Microphone
     from emulator.noise import Noise
@@ -62,7 +59,6 @@ def reset(
     reset_cause = cause
     power_off = on_power_off or _lose_power
     entropy = Noise("entropy %s" % seed)
-    sys.modules["_asyncio"] = tasks  # a file on sys.path cannot take the place of this built-in module
 
 
 def key(name):

@@ -75,14 +75,10 @@ class Display:
         out = bytearray(COLUMNS // 8 * self.height)
         if not (self._on and self._pump):
             return bytes(out)
-        flip = 0xFF if self._inverse else 0
+        lit = b"\xff" * len(self._ram) if self._all_on else self._ram
+        flip = 0xFF if self._inverse and not self._all_on else 0
         for y in range(min(self.height, self._rows)):
-            row = self._ram_row(y)
-            page, bit = COLUMNS * (row // 8), row % 8
-            for x in range(COLUMNS):
-                column = x if self._mirrored_columns else COLUMNS - 1 - x
-                if self._all_on or ((self._ram[page + column] ^ flip) >> bit) & 1:
-                    out[(y * COLUMNS + x) // 8] |= 0x80 >> x % 8
+            _draw_row(lit, self._ram_row(y), flip, self._mirrored_columns, out, y)
         return bytes(out)
 
     def pbm(self):
@@ -93,10 +89,12 @@ class Display:
     def settle(self):
         """Report the screen now if it is another than the last one reported."""
         self._settling = None
+        if self._on_change is None:
+            return
         pixels = self.pixels()
-        if self._on_change and pixels != self._shown:
+        if pixels != self._shown:
+            self._shown = pixels
             self._on_change(self, self._dirty_since_us)
-        self._shown = pixels
 
     def _ram_row(self, y):
         """The RAM row that glass row `y` (from the top, as modules are mounted) shows."""
@@ -192,6 +190,17 @@ class Display:
             self._page, carry = _next(self._page, self._pages)
             if carry:
                 self._column = _next(self._column, self._columns)[0]
+
+
+@micropython.viper
+def _draw_row(ram: ptr8, row: int, flip: int, mirrored: bool, out: ptr8, y: int):
+    """Draw row `row` of the memory as line `y`: a byte of memory is a column of eight rows."""
+    page = 128 * (row >> 3)
+    bit = row & 7
+    for x in range(128):
+        column = x if mirrored else 127 - x
+        if ((int(ram[page + column]) ^ flip) >> bit) & 1:
+            out[y * 16 + (x >> 3)] |= 0x80 >> (x & 7)
 
 
 def _range(arguments, limit):

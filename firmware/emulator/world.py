@@ -95,9 +95,12 @@ class World:
             self._pass(until_us)
 
     def _safe_point(self):
-        self._interrupts()
-        if self._in_callback:
-            return
+        if self._events and self._events[0][0] <= self.now_us:
+            self._interrupts()
+        if self._callbacks and not self._in_callback:
+            self._run_callbacks()
+
+    def _run_callbacks(self):
         self._in_callback = True
         try:
             while self._callbacks:

@@ -1,7 +1,12 @@
 """time on the emulated clock: ticks of 30 bits, epoch 2000."""
 
-from emulator import board, chip
+import sys
+
+from emulator import board, chip, tasks
 from emulator.chip import TICKS_PERIOD, ticks_add, ticks_diff, ticks_ms, ticks_us  # noqa: F401
+
+# asyncio imports this module first. A file on sys.path cannot take the place of the built-in `_asyncio`.
+sys.modules["_asyncio"] = tasks
 
 
 def ticks_cpu():

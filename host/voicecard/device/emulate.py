@@ -287,6 +287,7 @@ class _Run:
             "log_flash": options.log_flash,
             "dc": options.microphone_dc,
             "display_height": options.display_height,
+            "screens": self._screens is not None,
             "uart_copy": options.uart_copy,
             "battery_millivolts": options.battery_millivolts,
             "reset_cause": self._reset_cause(),

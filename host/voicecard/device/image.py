@@ -27,6 +27,7 @@ _KIB, _MIB = 1024, 1024 * 1024
 _TABLE_AT, _TABLE_BYTES, _ENTRY_BYTES = 0x8000, 0xC00, 32
 _ENTRY, _ENTRY_MAGIC, _MD5_MAGIC = "<HBBII16sI", 0x50AA, b"\xeb\xeb" + b"\xff" * 14
 _APP, _DATA = 0, 1
+_VFS_BYTES = 512 * _KIB  # three times the application
 _NAME_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME_LENGTH = 6
 _APPLICATION = ("boot.py", "main.py", "card", "wire")
@@ -55,13 +56,12 @@ def layout(size_bytes: int) -> tuple[Partition, ...]:
     """The partitions of a flash of that size: recordings get what the others leave. Raises DeviceError below 4 MB."""
     if size_bytes < 4 * _MIB or size_bytes % SECTOR_BYTES:
         raise DeviceError(f"A card's flash cannot have {size_bytes} bytes: choose 4, 8 or 16 MB.")
-    vfs_bytes = 512 * _KIB if size_bytes < 8 * _MIB else _MIB
-    recordings_at = 2 * _MIB + vfs_bytes
+    recordings_at = 2 * _MIB + _VFS_BYTES
     return (
         Partition("nvs", _DATA, 0x02, 0x9000, 0x6000),
         Partition("phy_init", _DATA, 0x01, 0xF000, 0x1000),
         Partition("factory", _APP, 0x00, 0x10000, 0x1F0000),
-        Partition("vfs", _DATA, 0x81, 2 * _MIB, vfs_bytes),
+        Partition("vfs", _DATA, 0x81, 2 * _MIB, _VFS_BYTES),
         Partition("recordings", _DATA, 0x40, recordings_at, size_bytes - recordings_at),
     )
 

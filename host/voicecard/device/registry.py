@@ -1,10 +1,9 @@
-"""Which emulated cards are plugged in right now: one small file each, in the user's runtime folder."""
+"""Which emulated cards are plugged in right now: one small file each, in the user's cache folder."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,10 +52,9 @@ def announced(port: Path, flash: Path | None) -> Iterator[None]:
 
 
 def _folder() -> Path:
+    """In the user's cache: a runtime folder is not there in every session, and all of them shall find the card."""
     import platformdirs
 
-    if sys.platform == "darwin" or os.environ.get("XDG_RUNTIME_DIR"):
-        return platformdirs.user_runtime_path("voicecard") / "emulators"
     return platformdirs.user_cache_path("voicecard") / "emulators"
 
 

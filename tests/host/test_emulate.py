@@ -1,0 +1,363 @@
+"""The emulator as a whole: small firmwares run on it, a host talks to them, and nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial
+import soundfile
+from interpreters import INTERPRETERS, Interpreter
+from PIL import Image
+from voicecard.device import registry
+from voicecard.device.emulate import EmulateOptions, Notice, emulate, running_card
+from voicecard.device.image import build_flash_image, partitions
+from voicecard.errors import DeviceError, UsageError, VoicecardError
+
+MIB = 1024 * 1024
+Options = Callable[..., EmulateOptions]
+
+ECHO = """
+import sys, asyncio
+async def echo():
+    stdin = asyncio.StreamReader(sys.stdin.buffer)
+    while True:
+        sys.stdout.buffer.write(await stdin.readexactly(1))
+asyncio.run(echo())
+"""
+SHOUT = """
+import sys, time
+while sys.stdin.buffer.read(1):
+    start = time.ticks_ms()
+    written = sys.stdout.buffer.write(bytes(1_000_000))
+    print(written < 1_000_000, 500 <= time.ticks_diff(time.ticks_ms(), start) < 1500)
+"""
+RECORDS = """
+import esp32, machine, os, time
+(flash,) = esp32.Partition.find(1, label="recordings")
+pin = machine.Pin
+key = pin(1, pin.IN, pin.PULL_UP)
+mic = machine.I2S(0, sck=pin(5), ws=pin(6), sd=pin(4), mode=machine.I2S.RX, bits=32, format=machine.I2S.MONO,
+                  rate=16000, ibuf=32768)
+page, number = bytearray(256), 0
+while True:
+    mic.readinto(page)
+    page[0] = key.value()
+    page[1:9] = os.urandom(8)
+    flash.writeblocks(number // 15, page, 256 * (1 + number % 15))
+    number += 1
+"""
+DRAWS = """
+import adafruit_ssd1306, machine, time
+class Bus:
+    def __init__(self):
+        self.i2c = machine.I2C(0, scl=machine.Pin(9), sda=machine.Pin(8))
+    def try_lock(self): return True
+    def unlock(self): pass
+    def writeto(self, address, data, start=0, end=None): self.i2c.writeto(address, data)
+screen = adafruit_ssd1306.SSD1306_I2C(128, 64, Bus())
+for x in range(3):
+    screen.pixel(x, 0, 1)
+    screen.show()
+    time.sleep(1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    """Options for a card of 4 MB that runs `main` as its main.py."""
+
+    def make(main: str, script: str | None = "wait 100ms", **more: object) -> EmulateOptions:
+        firmware = tmp_path / "firmware"
+        for folder in ("card", "wire"):
+            (firmware / folder).mkdir(parents=True, exist_ok=True)
+        (firmware / "boot.py").write_text("")
+        (firmware / "main.py").write_text(main)
+        settings = {"seed": 1, "flash_size_bytes": 4 * MIB, **more}
+        return EmulateOptions(script=script, firmware=firmware, **settings)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(params=INTERPRETERS, ids=lambda interpreter: interpreter.name)
+def interpreter(request: pytest.FixtureRequest) -> Path | None:
+    chosen: Interpreter = request.param
+    chosen.require()
+    return chosen.path
+
+
+@pytest.fixture
+def mic(tmp_path: Path) -> Path:
+    """Two seconds of noise at 44.1 kHz, in stereo."""
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, np.random.default_rng(1).uniform(-0.5, 0.5, (88_200, 2)), 44_100)
+    return path
+
+
+def test_the_card_sees_its_own_files_and_the_board_alone(options: Options, interpreter: Path | None) -> None:
+    main = """
+import os, sys, machine, time
+print(__name__, sys.path, sorted(os.listdir("/")), time.gmtime()[0], machine.reset_cause() == machine.PWRON_RESET)
+for name in ("emulator", "wire.sector", "run", "emulator.world"):
+    try:
+        print(__import__(name))
+    except ImportError:
+        print("no", name)
+"""
+    console = emulate(options(main, interpreter=interpreter)).console
+    assert console.splitlines() == [
+        "__main__ ['', '.frozen', '/lib'] ['boot.py', 'lib', 'main.py'] 2000 True",
+        "no emulator",
+        "no wire.sector",
+        "no run",
+        "no emulator.world",
+    ]
+
+
+def test_the_same_run_gives_the_same_bytes(
+    options: Options, mic: Path, tmp_path: Path, interpreter: Path | None
+) -> None:
+    images = []
+    for name, seed in (("first", 1), ("second", 1), ("third", 2)):
+        flash = tmp_path / name
+        script = "tap rec; wait 500ms; double memo; until mic-end; hold rec 1s; cut; boot; wait 200ms"
+        report = emulate(
+            options(RECORDS, script, mic=mic, flash=flash, card_name="k3f92b", seed=seed, interpreter=interpreter)
+        )
+        assert [cycle.reason for cycle in report.cycles] == ["cut", "end"]
+        assert report.cycles[0].samples_heard > 16_000 * 3
+        images.append(flash.read_bytes())
+    assert images[0] == images[1] != images[2]
+
+
+def test_what_the_microphone_is_given_is_told_and_heard_to_its_end(options: Options, mic: Path) -> None:
+    notices: list[Notice] = []
+    report = emulate(options(RECORDS, "until mic-end", mic=mic, log_flash=True), notices.append)
+    assert [n.text for n in notices if n.kind == "note"] == [
+        "noise.wav: 2 channels mixed to one",
+        "noise.wav: resampled from 44100 to 16000 Hz",
+    ]
+    (cycle,) = report.cycles
+    assert 32_000 - 64 * 5 <= cycle.samples_heard <= 32_000
+    counts = cycle.flash["recordings"]
+    programs = [operation for operation in cycle.flash_log if operation.kind == "program"]
+    assert counts["programs"] == len(programs) == cycle.flash_operations
+    assert (counts["largest_program"], counts["page_crossings"], counts["erases"]) == (256, 0, 0)
+    assert (programs[16].label, programs[16].offset, programs[16].size_bytes) == ("recordings", 4096 + 512, 256)
+
+
+def test_a_host_talks_to_the_card_as_long_as_it_is_plugged_in(
+    options: Options, tmp_path: Path, interpreter: Path | None
+) -> None:
+    link = tmp_path / "card"
+    question = bytes(range(256)) * 16  # far more than the card's input ring holds
+    with running_card(options(ECHO, "plug; unplug; wait 1s; plug", port_link=link, interpreter=interpreter)) as card:
+        for _ in range(2):
+            port = card.port()
+            assert link.readlink() == port
+            assert [(e.port, e.pid) for e in registry.running()] == [(str(port), os.getpid())]
+            with serial.Serial(str(link), timeout=5, write_timeout=5, exclusive=True) as line:
+                line.write(question)
+                assert line.read(len(question)) == question
+        report = card.report()
+    assert report.cycles[0].reason == "end"
+    assert not link.is_symlink() and registry.running() == []
+
+
+def test_a_host_sees_the_cable_pulled(options: Options) -> None:
+    with running_card(options(ECHO, None)) as card:
+        line = serial.Serial(str(card.port()), timeout=5)
+        line.write(b"x")
+        assert line.read(1) == b"x"
+        card.stop()
+        with pytest.raises(serial.SerialException):
+            line.read(1)
+        line.close()
+        assert card.report().cycles[0].reason == "stopped"
+
+
+def test_a_write_gives_up_when_the_host_does_not_read(options: Options) -> None:
+    with running_card(options(SHOUT, "plug; wait 1s")) as card:
+        with serial.Serial(str(card.port()), timeout=0) as line:
+            line.write(b"x")
+            wait_until(lambda: bool(card_has_given_up(line)))
+        assert card.report().console.split() == ["True", "True"]
+
+
+def card_has_given_up(line: serial.Serial) -> bool:
+    """The terminal's buffer is full and stays as it is for as long as a card waits."""
+    before = line.in_waiting
+    time.sleep(0.7)
+    return before > 0 and line.in_waiting == before
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_cut_runs_no_clean_up(options: Options, tmp_path: Path) -> None:
+    main = """
+import time
+try:
+    while True:
+        time.sleep(1)
+finally:
+    open("cleaned", "w").close()
+    print("cleaned")
+"""
+    flash = tmp_path / "flash.bin"
+    report = emulate(options(main, "wait 3s; cut", flash=flash))
+    assert report.console == "" and report.cycles[0].reason == "cut"
+    assert b"cleaned" not in flash.read_bytes()[2 * MIB :].replace(main.encode(), b"")
+    assert report.cycles[0].flash["vfs"]["programs"] == 0
+
+
+def test_a_cut_comes_at_the_flash_operation_that_was_chosen(options: Options, tmp_path: Path) -> None:
+    flash = tmp_path / "flash.bin"
+    report = emulate(options(RECORDS, "wait 60s", flash=flash, cut_at=(7, "after")))
+    assert report.cycles[0].reason == "cut" and report.cycles[0].flash_operations == 7
+    recordings = partitions(flash)["recordings"]
+    pages = flash.read_bytes()[recordings.offset :]
+    assert pages[6 * 256] == 0 or pages[7 * 256] != 0xFF
+    assert set(pages[8 * 256 : 4096]) == {0xFF}
+
+
+def test_a_crash_is_one_sentence_and_the_console_is_kept(options: Options) -> None:
+    with pytest.raises(DeviceError, match="crashed") as caught:
+        emulate(options("print('before')\n1 / 0\n"))
+    assert str(caught.value) == "The card's firmware crashed: ZeroDivisionError: divide by zero"
+    assert "before" in caught.value.__notes__[0] and 'File "main.py", line 2' in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("main", "reason"),
+    [
+        ("import machine; machine.WDT(timeout=500)\n", "watchdog"),
+        ("import machine; machine.reset()\n", "reset"),
+        ("raise SystemExit\n", "reset"),
+    ],
+)
+def test_a_restart_ends_the_power_cycle_and_the_next_one_knows_why(options: Options, main: str, reason: str) -> None:
+    report = emulate(options("import machine; print(machine.reset_cause())\n" + main, "wait 9s; boot; wait 9s"))
+    assert [cycle.reason for cycle in report.cycles] == [reason, reason]
+    assert report.console.split() == ["1", "3" if reason == "watchdog" else "2"]
+
+
+def test_screens_become_pictures(options: Options, tmp_path: Path, interpreter: Path | None) -> None:
+    folder = tmp_path / "screens"
+    report = emulate(options(DRAWS, "wait 4s", screens=folder, interpreter=interpreter))
+    assert [path.name[:11] for path in report.screens] == ["0001-00000.", "0002-00001.", "0003-00002."]
+    assert (folder / "last.png").read_bytes() == report.screens[-1].read_bytes()
+    with Image.open(folder / "last.png") as picture:
+        light = picture.convert("L").point(lambda value: 255 if value > 99 else 0)
+        assert picture.size == (128 * 4 + 32, 64 * 4 + 32)
+        assert light.getbbox() == (16, 16, 16 + 3 * 4 - 1, 16 + 3)
+
+
+def test_realtime_is_real(options: Options) -> None:
+    start = time.monotonic()
+    emulate(options("import time\nwhile True: time.sleep_ms(7)\n", "wait 100ms", realtime=True))
+    assert 2.1 <= time.monotonic() - start < 6
+
+
+def test_an_hour_takes_no_hour(options: Options) -> None:
+    start = time.monotonic()
+    report = emulate(options("import time\nwhile True: time.sleep_ms(500)\n", "wait 60min"))
+    assert report.cycles[0].time_us >= 3_600_000_000
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_of_it(options: Options, tmp_path: Path, number: signal.Signals) -> None:
+    link = tmp_path / "card"
+    chosen = options(ECHO)
+    program = f"""
+from pathlib import Path
+from voicecard.device.emulate import EmulateOptions, emulate
+emulate(EmulateOptions(firmware=Path({str(chosen.firmware)!r}), port_link=Path({str(link)!r}), flash_size_bytes=4 << 20))
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    (tmp_path / "scratch").mkdir()
+    emulator = subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(link.is_symlink)
+        (entry,) = registry.running()
+        assert entry.pid == emulator.pid
+        with serial.Serial(entry.port, timeout=5) as line:
+            emulator.send_signal(number)
+            assert emulator.wait(10) == (0 if number == signal.SIGINT else 128 + signal.SIGTERM)
+            with pytest.raises(serial.SerialException):
+                line.read(1)  # the card's process is gone as well
+    finally:
+        emulator.kill()
+        emulator.wait()
+    assert not link.is_symlink() and registry.running() == []
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list((tmp_path / "cache").rglob("*.*")) == []
+
+
+def test_entries_of_dead_emulators_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "voicecard" / "emulators"
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with registry.announced(Path("/dev/null"), None):
+        (folder / "stale.json").write_text(json.dumps({"pid": dead.pid, "port": "/dev/null", "flash": None}))
+        (folder / "other.json").write_text("not ours")
+        assert [entry.pid for entry in registry.running()] == [os.getpid()]
+        assert not (folder / "stale.json").exists() and (folder / "other.json").exists()
+    assert registry.running() == []
+
+
+def test_what_cannot_be_run_is_said_in_one_sentence(options: Options, tmp_path: Path) -> None:
+    (tmp_path / "silence.wav").write_bytes(b"RIFF")
+    (tmp_path / "taken").write_text("")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16_000)
+    for error, says, more in (
+        (VoicecardError, "silence.wav cannot be read as audio", {"mic": tmp_path / "silence.wav"}),
+        (VoicecardError, "empty.wav holds no sound", {"mic": tmp_path / "empty.wav"}),
+        (DeviceError, "taken is no", {"flash": tmp_path / "taken"}),
+        (DeviceError, "taken is there already", {"port_link": tmp_path / "taken"}),
+        (DeviceError, "no MicroPython interpreter at", {"interpreter": tmp_path / "nowhere"}),
+        (UsageError, "--mic", {"script": "until mic-end"}),
+    ):
+        with pytest.raises(error, match=says) as caught:
+            emulate(options("", **more))  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "taken").read_text() == ""
+
+
+def test_a_card_that_never_listens_is_not_waited_for(options: Options, mic: Path) -> None:
+    with pytest.raises(DeviceError, match="does not listen"):
+        emulate(options("", "until mic-end", mic=mic))
+
+
+def test_an_interpreter_that_dies_is_noticed(options: Options, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho out of order\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(DeviceError, match="interpreter died: out of order"):
+        emulate(options("", interpreter=broken))
+
+
+def test_a_kept_flash_runs_on_with_a_new_application(options: Options, tmp_path: Path) -> None:
+    flash = tmp_path / "flash.bin"
+    build_flash_image(flash, 4 * MIB, firmware=options("open('kept', 'w').close()\n").firmware)
+    emulate(options("open('kept', 'w').close()\n", flash=flash))
+    report = emulate(options("import os\nprint(sorted(os.listdir('/')))\n", flash=flash))
+    assert report.console == "['boot.py', 'kept', 'lib', 'main.py']\n"
