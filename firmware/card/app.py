@@ -6,6 +6,7 @@ import gc
 from wire import block
 
 from card import board, boots, settings
+from card.capture.gain import make_gain
 from card.clock import Clock
 from card.errors import CardError, NotPrepared
 from card.link.server import LinkServer
@@ -30,6 +31,8 @@ class Card:
         self.clock = Clock()
         self.settings = settings.load(self.log)
         self.version = VERSION
+        self.gain = make_gain(self.settings["gain_db"])
+        self.lost_samples = 0
         self.store = None
         self.session = None
         self.notice = None  # (title, remedy) that the screen shows until the next key
@@ -64,7 +67,7 @@ class Card:
             "clean": store.clean_sectors if store else 0,
             "seconds_left": store.seconds_left if store else 0,
             "recordings": len(store.recordings) if store else 0,
-            "lost_samples": 0,
+            "lost_samples": self.lost_samples,
             "boot": self.boot,
             "ticks_us": self.clock.us(),
             "wall_ms": self.clock.wall_ms(),
@@ -89,8 +92,14 @@ class Card:
         if not self.store.seconds_left:
             self.notice = _FULL
             return
+        try:
+            i2s = board.microphone()
+        except (OSError, ValueError) as error:
+            self.log.note("microphone: %r" % error)
+            self.notice = ("no microphone", "check wiring")
+            return
         self.notice = None
-        self.session = Session(self, board.microphone())
+        self.session = Session(self, i2s)
         self.session.start()
 
     async def _ended(self, session):

@@ -5,9 +5,12 @@ import json
 
 from wire import block
 
+from card.capture.loss import LossMeter
 from card.capture.microphone import Microphone
 from card.capture.recorder import FRAME_SAMPLES, FRAME_WORDS_BYTES, Recorder
+from card.capture.vad import Detector
 from card.errors import CardError, StorageFull
+from card.settings import OFF
 
 
 class Session:
@@ -16,8 +19,12 @@ class Session:
     def __init__(self, card, i2s):
         self._card = card
         self._writer = card.store.begin()
-        self._recorder = Recorder(self._writer, card.settings)
+        mode = card.settings["vad_mode"]
+        detector = None if mode == OFF else Detector(mode, FRAME_SAMPLES)
+        self._recorder = Recorder(self._writer, card.settings, card.gain, detector)
         self._microphone = Microphone(i2s, FRAME_WORDS_BYTES)
+        self._losses = LossMeter()
+        self._room = True
         self._end_position = None
         self._asked = block.END_KEY
         self.reason = block.END_NONE
@@ -60,7 +67,7 @@ class Session:
 
     async def _run(self):
         try:
-            self._writer.block(block.HEAD, 0, self._head())
+            self._writer.append(block.pack_block(block.HEAD, 0, self._head()))
             await self._record()
             self.reason = self._asked
         except StorageFull:
@@ -76,18 +83,31 @@ class Session:
         while self._end_position is None:
             words = await self._microphone.frame()
             if words:
+                lost = self._losses.frame(self._microphone.waited)
                 self._recorder.frame(words)
+                if lost:
+                    self._recorder.lose(lost, self._losses.frames_since)
+                if self._room:
+                    self._prepare()
             if self.position + FRAME_SAMPLES > block.MAX_RECORDING_SAMPLES:
                 self.finish(self.position, block.END_ROLLED_OVER)
         self._recorder.finish(self._end_position)
+
+    def _prepare(self):
+        """Find the next sector ahead; that there is none matters only when it is needed."""
+        try:
+            self._writer.prepare()
+        except StorageFull:
+            self._room = False
 
     def _close(self):
         """Write the end block and its cache. What fails here is closed at the next start."""
         recorder = self._recorder
         length = recorder.written_position
         try:
-            self._writer.end(length, self.reason, recorder.kept_samples, 0, recorder.marks)
+            self._writer.end(length, self.reason, recorder.kept_samples, recorder.lost_samples, recorder.marks)
             self._card.store.finished(self.reason, length)
+            self._card.lost_samples += recorder.lost_samples
         except (CardError, OSError) as error:
             self._card.log.note("end not written: %r" % error)
             self.reason = block.END_FAULT

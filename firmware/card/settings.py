@@ -3,25 +3,23 @@
 import json
 
 PATH = "/settings.json"
-# name: (default, lowest, highest)
+OFF, AUTO = "off", "auto"
+# name: (default, values that are allowed)
 TABLE = {
-    "pre_roll_ms": (300, 0, 600),
-    "hang_over_ms": (800, 0, 5000),
-    "gate": (1, 0, 1),  # 0: keep everything
-    "gain_db": (0, 0, 42),
+    "vad_mode": (1, (0, 1, 2, 3, OFF)),  # how selective the gate is; off keeps everything
+    "pre_roll_ms": (300, range(0, 601)),
+    "hang_over_ms": (800, range(0, 5001)),
+    "gain_db": (AUTO, (AUTO,) + tuple(range(0, 43, 3))),
 }
 
 
 def defaults():
-    return {name: limits[0] for name, limits in TABLE.items()}
+    return {name: default for name, (default, _) in TABLE.items()}
 
 
 def accepted(name, value):
-    """Whether a value may be set: a known name, a whole number within its limits."""
-    if name not in TABLE or type(value) is not int:
-        return False
-    _, lowest, highest = TABLE[name]
-    return lowest <= value <= highest
+    """Whether a value may be set: of a known setting, and one of those allowed."""
+    return name in TABLE and type(value) in (int, str) and value in TABLE[name][1]
 
 
 def load(log, path=PATH):

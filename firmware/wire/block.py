@@ -41,11 +41,12 @@ KIND_RECORDING, KIND_MEMO = 0, 1
 
 _BLOCK = "<BBHI"
 _HEAD = "<8s8sIIQQIIHBB"
-_GAP = "<IHHB3s"
+_GAP = "<IHHBBH"
 _EVENT = "<B3sIQ"
 _END = "<B3sIII"
 _NONE3 = bytes(3)
 HEAD_BYTES = struct.calcsize(_HEAD)
+GAP_BYTES = struct.calcsize(_GAP)
 
 Head = namedtuple(
     "Head",
@@ -158,12 +159,19 @@ def read_head(payload):
     return Head(*fields)
 
 
+def pack_gap_into(buf, at, samples, mean, peak, reason):
+    """Write a gap's payload (12 bytes) without allocating."""
+    struct.pack_into(_GAP, buf, at, samples, mean, peak, reason, 0, 0)
+
+
 def pack_gap(gap):
-    return struct.pack(_GAP, gap.samples, gap.mean, gap.peak, gap.reason, _NONE3)
+    payload = bytearray(GAP_BYTES)
+    pack_gap_into(payload, 0, *gap)
+    return payload
 
 
 def read_gap(payload):
-    _need(payload, struct.calcsize(_GAP))
+    _need(payload, GAP_BYTES)
     return Gap(*struct.unpack_from(_GAP, payload)[:4])
 
 

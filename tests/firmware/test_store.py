@@ -16,11 +16,11 @@ def audio_page(position):
 def record(log, frames, reason=block.END_KEY):
     """A recording of so many frames; returns its number."""
     writer = log.begin()
-    writer.block(block.HEAD, 0, bytes(60))
+    writer.append(block.pack_block(block.HEAD, 0, bytes(60)))
     for n in range(frames):
         writer.audio(audio_page(n * 480))
         if n % 10 == 9:
-            writer.block(block.MARK, n * 480, b"")
+            writer.append(block.pack_block(block.MARK, n * 480))
     writer.end(frames * 480, reason, frames * 480, 0, frames // 10)
     log.finished(reason, frames * 480)
     return writer.recording
@@ -100,7 +100,7 @@ def test_a_cut_at_every_flash_operation_leaves_finished_recordings_whole_and_clo
         written = 0
         try:
             writer = log.begin()
-            writer.block(block.HEAD, 0, bytes(60))
+            writer.append(block.pack_block(block.HEAD, 0, bytes(60)))
             for n in range(20):
                 writer.audio(audio_page(n * 480))
                 written = n + 1

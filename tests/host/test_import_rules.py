@@ -68,9 +68,10 @@ def test_the_emulator_replaces_modules_and_nothing_above_them() -> None:
 @pytest.mark.parametrize(
     ("part", "strangers"),
     [
-        ("library", "device|transcribe|sync|cli"),
-        ("device", "library|transcribe|sync|cli"),
-        ("transcribe", "library|device|sync|cli"),
+        ("library", "device|transcribe|hearing|sync|cli"),
+        ("device", "library|transcribe|hearing|sync|cli"),
+        ("transcribe", "library|device|hearing|sync|cli"),
+        ("hearing", "library|transcribe|sync|cli"),
     ],
 )
 def test_the_parts_of_the_host_do_not_know_each_other(part: str, strangers: str) -> None:

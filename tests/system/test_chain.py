@@ -137,3 +137,20 @@ def test_the_same_run_gives_the_same_flash(tmp_path: Path, conversation: Path) -
             card.report()
         images.append((tmp_path / name).read_bytes())
     assert images[0] == images[1]
+
+
+def test_a_full_card_of_speech_with_flash_at_its_worst_loses_no_sample(tmp_path: Path, conversation: Path) -> None:
+    spoken, _ = soundfile.read(conversation, dtype="int16")
+    minutes = 25
+    loud = spoken[: len(spoken) // 320 * 320][levels(spoken).repeat(320) > 100]
+    soundfile.write(tmp_path / "talk.wav", np.resize(loud, minutes * 60 * RATE), RATE)
+    script = "boot; tap rec; until mic-end; tap rec; plug"
+    options = EmulateOptions(mic=tmp_path / "talk.wav", script=script, worst_case_flash=True)
+    with Library(tmp_path / "library") as library, running_card(options) as card:
+        with CardLink.open(str(card.port(120))) as link:
+            (entry,) = sync(link, library).new
+        cycle = card.report().cycles[0]
+    assert entry.length_s == pytest.approx(minutes * 60, abs=0.05)
+    assert entry.kept_s > 0.98 * entry.length_s and entry.lost_s == entry.unknown_s == 0
+    assert cycle.samples_lost == 0 and cycle.flash["recordings"]["erases"] == 0
+    assert soundfile.info(entry.audio).frames == round(entry.length_s * RATE)

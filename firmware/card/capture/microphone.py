@@ -7,6 +7,7 @@ from micropython import const
 
 _LATE_MS = const(150)  # five frames: by then a frame is ready or its callback was lost
 _WATCH_MS = const(50)
+_WAIT_US = const(1000)
 _UNTOUCHED = b"\xa5\x5a\xa5\x5a"  # stands in the last word of the buffer until the driver has filled it
 
 
@@ -23,18 +24,23 @@ class Microphone:
         self._ready = asyncio.ThreadSafeFlag()
         self._armed_ms = time.ticks_ms()
         self.stalls = 0
+        self._ready_us = time.ticks_us()
+        self.waited = False  # whether the last frame came after it was asked for: then the reader is not behind
         i2s.irq(self._on_ready)
         self._watcher = asyncio.create_task(self._watch())
 
     def _on_ready(self, _i2s):
+        self._ready_us = time.ticks_us()
         self._ready.set()
 
     async def frame(self):
         """The next frame, in a buffer that is used again for the one after it; None when no sound came in time."""
         self._last_word[:] = _UNTOUCHED
         self._armed_ms = time.ticks_ms()
+        armed_us = time.ticks_us()
         self._i2s.readinto(self._buffer)
         await self._ready.wait()
+        self.waited = time.ticks_diff(self._ready_us, armed_us) > _WAIT_US
         if self._last_word != _UNTOUCHED:
             return self._buffer
         self.stalls += 1

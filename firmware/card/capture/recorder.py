@@ -2,67 +2,59 @@
 
 from array import array
 
+from micropython import const
 from wire import block
 
+from card.crc32 import seal_block
+
 from . import adpcm, level
-from .gate import Gate, LevelDetector
+from .gate import Gate
 
 FRAME_SAMPLES = block.FRAME_SAMPLES
-FRAME_MS = 30
+FRAME_MS = const(30)
 FRAME_WORDS_BYTES = FRAME_SAMPLES * 4
 _PAGE_BYTES = block.BLOCK_HEADER_BYTES + block.AUDIO_PAYLOAD_BYTES
 _CODES_AT = block.BLOCK_HEADER_BYTES + block.CODEC_STATE_BYTES
-_GAP_FRAMES = 32  # a gap is written at least every 0.96 s, so that a cut loses less than a second of the time line
-
-
-def gain_q4(gain_db):
-    """A gain in dB as the Q4 factor that `level.to_samples` takes."""
-    return int(16 * 10 ** (gain_db / 20) + 0.5)
+_GAP_FRAMES = const(
+    32
+)  # a gap is written at least every 0.96 s, so that a cut loses less than a second of the time line
 
 
 class Recorder:
     """Encodes every frame into a ring of pages that delays sound by the pre-roll; what leaves the ring is kept or measured.
 
-    `sink.audio(page)` takes a finished audio block of 256 bytes, `sink.block(kind, position, payload)` any other one."""
+    `sink.audio(page)` takes a finished audio block of 256 bytes, `sink.append(data)` any other block. `detector` says of 480
+    samples whether they are speech; without one everything is kept. Once a frame and a gap have been through, `frame`
+    allocates nothing."""
 
-    def __init__(self, sink, settings):
+    def __init__(self, sink, settings, gain, detector):
         self._sink = sink
+        self._gain = gain
+        self._detector = detector
         pre_roll = settings["pre_roll_ms"] // FRAME_MS
-        self._gate = Gate(pre_roll, settings["hang_over_ms"] // FRAME_MS) if settings["gate"] else None
-        self._gain_q4 = gain_q4(settings["gain_db"])
-        self._detector = LevelDetector()
+        self._gate = Gate(pre_roll, settings["hang_over_ms"] // FRAME_MS) if detector else None
         self._dc = level.new_dc()
         self._codec = adpcm.new_state()
         self._samples = array("h", bytes(2 * FRAME_SAMPLES))
-        slots = pre_roll + 1
-        self._pages = [bytearray(_PAGE_BYTES) for _ in range(slots)]
-        self._speech = bytearray(slots)
-        self._means = array("H", bytes(2 * slots))
-        self._peaks = array("H", bytes(2 * slots))
-        self._delay = pre_roll
-        self._entered = 0  # frames in, and frames out of the ring
-        self._left = 0
-        self._end = None
         self._level = array("i", (0, 0))
-        self._gap_start = 0
+        self._slots = pre_roll + 1
+        self._pages = [bytearray(_PAGE_BYTES) for _ in range(self._slots)]
+        self._positions = array("I", bytes(4 * self._slots))
+        self._speech = bytearray(self._slots)
+        self._means = array("H", bytes(2 * self._slots))
+        self._peaks = array("H", bytes(2 * self._slots))
+        self._entered = 0  # frames into the ring, and out of it
+        self._left = 0
+        self._gap_block = bytearray(block.BLOCK_HEADER_BYTES + block.GAP_BYTES)
+        self._gap_start = self._gap_end = 0
         self._gap_frames = 0
         self._gap_sum = 0
         self._gap_peak = 0
+        self.position = 0  # samples since the start: where the next frame will stand on the time line
+        self.written_position = 0  # up to where the sink has been told everything
         self.kept_samples = 0  # in whole frames
+        self.lost_samples = 0
         self.marks = 0
-
-    @property
-    def position(self):
-        """Samples since the start: where the next frame will stand on the time line."""
-        return self._entered * FRAME_SAMPLES
-
-    @property
-    def written_position(self):
-        """Samples up to which the time line has been handed to the sink."""
-        if self._gap_frames:
-            return self._gap_start
-        written = self._left * FRAME_SAMPLES
-        return written if self._end is None else min(written, self._end)
 
     @property
     def mean(self):
@@ -71,73 +63,98 @@ class Recorder:
 
     @property
     def hears_speech(self):
-        return bool(self._entered and self._speech[(self._entered - 1) % len(self._pages)])
+        return bool(self._entered and self._speech[(self._entered - 1) % self._slots])
 
     def frame(self, words):
-        """Take one frame of 480 microphone words (1920 bytes)."""
+        """Take one frame of 480 microphone words (1920 bytes), which are used up."""
         speech = self._enter(words)
         keep = self._gate.step(speech) if self._gate else True
-        if self._entered > self._delay:
+        if self._entered - self._left == self._slots:
             self._leave(keep, FRAME_SAMPLES)
 
     def mark(self, position):
         """The owner says that this moment matters."""
         self.marks += 1
-        self._sink.block(block.MARK, position, b"")
+        self._sink.append(block.pack_block(block.MARK, position))
+
+    def lose(self, samples, frames_since):
+        """The driver lost `samples` so many frames ago: what came after stands later on the time line."""
+        for n in range(max(self._left, self._entered - frames_since), self._entered):
+            self._positions[n % self._slots] += samples
+        start = self.position - min(frames_since, self._entered - self._left) * FRAME_SAMPLES
+        self.position += samples
+        self.lost_samples += samples
+        event = block.pack_event(block.Event(block.EVENT_SAMPLES_LOST, samples, 0))
+        self._sink.append(block.pack_block(block.EVENT, start, event))
 
     def finish(self, end_position):
         """Empty the ring up to `end_position` (samples); later sound is left out."""
-        self._end = min(end_position, self.position)
-        while self._left * FRAME_SAMPLES < self._end:
+        while self._left < self._entered:
+            room = end_position - self._positions[self._left % self._slots]
+            if room <= 0:
+                break
             keep = self._gate.step(False) if self._gate else True
-            self._leave(keep, min(FRAME_SAMPLES, self._end - self._left * FRAME_SAMPLES))
-        self._close_gap(self._end)
+            self._leave(keep, min(FRAME_SAMPLES, room))
+        self._close_gap()
+        self.written_position = min(end_position, self.position)
 
     def _enter(self, words):
-        slot = self._entered % len(self._pages)
+        slot = self._entered % self._slots
         samples, page = self._samples, self._pages[slot]
-        level.to_samples(words, samples, FRAME_SAMPLES, self._gain_q4, self._dc)
+        peak = level.remove_dc(words, FRAME_SAMPLES, self._dc)
+        level.apply_gain(words, samples, FRAME_SAMPLES, self._gain.for_frame(peak))
         level.measure(samples, FRAME_SAMPLES, self._level)
-        mean = self._level[level.MEAN]
-        speech = self._detector.is_speech(mean)
+        speech = self._detector.is_speech(samples) if self._detector else True
+        self._gain.learn(speech)
         adpcm.put_state(self._codec, page, block.BLOCK_HEADER_BYTES)
         adpcm.encode(samples, FRAME_SAMPLES, self._codec, page, _CODES_AT)
+        self._positions[slot] = self.position
         self._speech[slot] = speech
-        self._means[slot] = mean
+        self._means[slot] = self._level[level.MEAN]
         self._peaks[slot] = self._level[level.PEAK]
         self._entered += 1
+        self.position += FRAME_SAMPLES
         return speech
 
     def _leave(self, keep, samples):
-        slot = self._left % len(self._pages)
-        position = self._left * FRAME_SAMPLES
+        slot = self._left % self._slots
+        position = self._positions[slot]
         if keep:
-            self._close_gap(position)
+            self._close_gap()
             self._keep(self._pages[slot], position, self._speech[slot])
-            self.kept_samples += FRAME_SAMPLES
+            self.written_position = position + samples
         else:
-            self._widen_gap(position, slot)
+            self._widen_gap(position, samples, slot)
         self._left += 1
-        if self._gap_frames == _GAP_FRAMES:
-            self._close_gap(position + samples)
-
-    def _widen_gap(self, position, slot):
-        if not self._gap_frames:
-            self._gap_start = position
-        self._gap_frames += 1
-        self._gap_sum += self._means[slot]
-        self._gap_peak = max(self._gap_peak, self._peaks[slot])
 
     def _keep(self, page, position, speech):
         flags = block.FLAG_SPEECH if speech else 0
         block.pack_block_header(page, 0, block.AUDIO, flags, block.AUDIO_PAYLOAD_BYTES, position)
-        block.seal_block(page, 0, block.AUDIO_PAYLOAD_BYTES)
+        seal_block(page, 0, block.AUDIO_PAYLOAD_BYTES)
         self._sink.audio(page)
+        self.kept_samples += FRAME_SAMPLES
 
-    def _close_gap(self, end):
+    def _widen_gap(self, position, samples, slot):
+        if self._gap_frames and position != self._gap_end:
+            self._close_gap()  # lost samples lie between
+        if not self._gap_frames:
+            self._gap_start = position
+        self._gap_end = position + samples
+        self._gap_frames += 1
+        self._gap_sum += self._means[slot]
+        self._gap_peak = max(self._gap_peak, self._peaks[slot])
+        if self._gap_frames == _GAP_FRAMES:
+            self._close_gap()
+
+    def _close_gap(self):
         if not self._gap_frames:
             return
+        data = self._gap_block
         mean = self._gap_sum // self._gap_frames
-        gap = block.Gap(end - self._gap_start, mean, self._gap_peak, block.GAP_SILENCE)
-        self._sink.block(block.GAP, self._gap_start, block.pack_gap(gap))
+        block.pack_block_header(data, 0, block.GAP, 0, block.GAP_BYTES, self._gap_start)
+        samples = self._gap_end - self._gap_start
+        block.pack_gap_into(data, block.BLOCK_HEADER_BYTES, samples, mean, self._gap_peak, block.GAP_SILENCE)
+        seal_block(data, 0, block.GAP_BYTES)
+        self._sink.append(data)
+        self.written_position = self._gap_end
         self._gap_frames = self._gap_sum = self._gap_peak = 0

@@ -16,8 +16,7 @@ class Flash:
             raise ValueError("flash sectors are not 4096 bytes")
         self._partition = partition
         self.sectors = partition.ioctl(_IOCTL_BLOCK_COUNT, 0)
-        self._proof = bytearray(PAGE_BYTES)
-        self._proof_view = memoryview(self._proof)
+        self._proofs = {PAGE_BYTES: bytearray(PAGE_BYTES)}  # a buffer a size: slicing one would allocate in every frame
         self._zeros = bytes(PAGE_BYTES)
         self._blank = b"\xff" * PAGE_BYTES
 
@@ -30,7 +29,9 @@ class Flash:
         if at % PAGE_BYTES + size > PAGE_BYTES:
             raise ValueError("a program may not cross a page")
         self._partition.writeblocks(sector, data, at)
-        proof = self._proof_view[:size]
+        proof = self._proofs.get(size)
+        if proof is None:
+            proof = self._proofs[size] = bytearray(size)
         self._partition.readblocks(sector, proof, at)
         return proof == data
 
@@ -40,12 +41,12 @@ class Flash:
 
     def is_blank(self, sector, start):
         """Whether a sector reads 0xFF from `start` on."""
+        proof, blank = memoryview(self._proofs[PAGE_BYTES]), memoryview(self._blank)
         at = start
         while at < SECTOR_BYTES:
             size = PAGE_BYTES - at % PAGE_BYTES
-            part = self._proof_view[:size]
-            self._partition.readblocks(sector, part, at)
-            if part != memoryview(self._blank)[:size]:
+            self._partition.readblocks(sector, proof[:size], at)
+            if proof[:size] != blank[:size]:
                 return False
             at += size
         return True

@@ -14,7 +14,9 @@ _ATTEMPTS = const(3)
 
 
 class Writer:
-    """The recorder's sink. Raises StorageFull when a block needs a sector that is not to be had."""
+    """The recorder's sink. Raises StorageFull when a block needs a sector that is not to be had.
+
+    `prepare`, called between frames, looks for the next sector ahead, so that no frame waits for it or allocates."""
 
     def __init__(self, flash, index, recording, boot, nonce, clock, first_number=0, reserve=RESERVED_SECTORS):
         self._flash = flash
@@ -24,6 +26,7 @@ class Writer:
         self._number = first_number
         self._reserve = reserve
         self._sector = None
+        self._next = None  # a clean sector, found blank, whose header stands in `_header`
         self._at = layout.SECTOR_BYTES  # full: the first block takes a sector
         self._header = bytearray(layout.SCAN_BYTES)
         self._header_view = memoryview(self._header)[layout.HEADER_AT :]
@@ -32,16 +35,33 @@ class Writer:
         """Append an audio block, which fills a page of its own."""
         self._append(page, (self._at + _PAGE - 1) // _PAGE * _PAGE)
 
-    def block(self, kind, position, payload):
+    def append(self, data):
         """Append any other block: behind the last one if the page has room, else in the next page."""
-        data = block.pack_block(kind, position, payload)
         room = -self._at % _PAGE or _PAGE
         self._append(data, self._at if len(data) <= room else self._at + room)
+
+    def prepare(self):
+        """Make the next sector ready if it is not. Raises StorageFull when there is none."""
+        if self._next is not None:
+            return
+        states = self._index.states
+        while True:
+            if self._index.clean <= self._reserve:
+                raise StorageFull("no clean sector is left")
+            sector = self._index.next_sector
+            while states[sector] != CLEAN:
+                sector = (sector + 1) % len(states)
+            if self._flash.is_blank(sector, layout.HEADER_AT):
+                break
+            self._index.set_aside(sector)
+        layout.pack_header(self._header, self.recording, self._number, self._boot, self._nonce, self._clock.us())
+        self._next = sector
 
     def end(self, position, reason, kept_samples, lost_samples, marks):
         """Write the end block, which alone ends the recording; the reserve is there for it."""
         self._reserve = 0
-        self.block(block.END, position, block.pack_end(block.End(reason, kept_samples, lost_samples, marks)))
+        end = block.pack_end(block.End(reason, kept_samples, lost_samples, marks))
+        self.append(block.pack_block(block.END, position, end))
 
     def _append(self, data, at):
         for _ in range(_ATTEMPTS):
@@ -56,21 +76,13 @@ class Writer:
         raise FlashFault("flash does not keep what is written")
 
     def _next_sector(self):
-        """Take the next clean sector round the partition; one that is not truly blank is set aside."""
-        states = self._index.states
+        """Take the next clean sector round the partition; one that does not keep its header is set aside."""
         while True:
-            if self._index.clean <= self._reserve:
-                raise StorageFull("no clean sector is left")
-            sector = self._index.next_sector
-            while states[sector] != CLEAN:
-                sector = (sector + 1) % len(states)
-            if self._flash.is_blank(sector, layout.HEADER_AT) and self._program_header(sector):
+            self.prepare()
+            sector, self._next = self._next, None
+            if self._flash.program(sector, layout.HEADER_AT, self._header_view):
                 break
             self._index.set_aside(sector)
         self._index.take(sector, self.recording, self._number)
         self._number += 1
         self._sector = sector
-
-    def _program_header(self, sector):
-        layout.pack_header(self._header, self.recording, self._number, self._boot, self._nonce, self._clock.us())
-        return self._flash.program(sector, layout.HEADER_AT, self._header_view)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from voicecard import __version__
-from voicecard.cli import device, library
+from voicecard.cli import device, hearing, library
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,3 +36,4 @@ def voicecard(
 
 device.add_commands(app)
 library.add_commands(app)
+hearing.add_commands(app)
