@@ -241,7 +241,7 @@ def test_a_cut_comes_at_the_flash_operation_that_was_chosen(options: Options, tm
 def test_a_crash_is_one_sentence_and_the_console_is_kept(options: Options) -> None:
     with pytest.raises(DeviceError, match="crashed") as caught:
         emulate(options("print('before')\n1 / 0\n"))
-    assert str(caught.value) == "The card's firmware crashed: ZeroDivisionError: divide by zero"
+    assert str(caught.value) == "the card's firmware crashed: ZeroDivisionError: divide by zero"
     assert "before" in caught.value.__notes__[0] and 'File "main.py", line 2' in caught.value.__notes__[0]
 
 

@@ -36,7 +36,7 @@ def flash(tmp_path: Path, firmware: Path) -> Path:
 
 
 def mounted(path: Path) -> tuple[LittleFS, bytearray]:
-    """The card's file system, in memory, and that memory."""
+    """the card's file system, in memory, and that memory."""
     vfs = image.partitions(path)["vfs"]
     memory = bytearray(path.read_bytes()[vfs.offset : vfs.offset + vfs.size])
     geometry = {"block_size": 4096, "block_count": vfs.size // 4096, "read_size": 32, "prog_size": 32}

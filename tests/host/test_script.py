@@ -40,7 +40,7 @@ def test_times(written: str, us: int) -> None:
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ("boot; tapp rec", "Step 2 .*'tapp'.* did you mean 'tap'.*'until mic-end'"),
+        ("boot; tapp rec", "step 2 .*'tapp'.* did you mean 'tap'.*'until mic-end'"),
         ("boot; dance", "unknown word 'dance'.*'hold KEY 2s'"),
         ("tap play", "'tap play'.* rec and memo"),
         ("tap", "written 'tap KEY'"),
@@ -50,7 +50,7 @@ def test_times(written: str, us: int) -> None:
         ("wait long", "'wait long'.* like '3s'"),
         ("wait 0s", "'wait 0s'.* like '3s'"),
         ("wait 25000min", "at most a day"),
-        ("cut; tap rec", "Step 2 .*after 'cut'"),
+        ("cut; tap rec", "step 2 .*after 'cut'"),
         ("plug; plug", "in already"),
         ("unplug", "not in"),
         ("plug; boot; unplug", "not in"),

@@ -26,6 +26,12 @@ from voicecard.errors import DeviceError, UsageError
 
 MICROPHONE_DC = 40 << 16  # of a 32-bit sample word; capture has to remove it
 _POWER_ON, _HARD_RESET, _WATCHDOG_RESET = 1, 2, 3
+_OFF = {
+    "end": "the script is done",
+    "cut": "the power is cut",
+    "watchdog": "the watchdog restarted the card",
+    "reset": "the card restarted itself",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ def emulate(
     cycles = SERVE if options.script is None else parse_script(options.script)
     if options.mic is None and any(step.word == "until mic-end" for cycle in cycles for step in cycle.steps):
         raise UsageError(
-            "The script waits for the microphone's end, but there is no sound: give an audio file with --mic."
+            "the script waits for the microphone's end, but there is no sound: give an audio file with --mic"
         )
     with ExitStack() as resources:
         scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="voicecard-")))
@@ -159,10 +165,10 @@ class RunningCard:
         try:
             port = self._plugged.get(timeout=timeout_s)
         except queue.Empty:
-            raise DeviceError(f"The emulated card was not plugged in within {timeout_s:g} s: see its script.") from None
+            raise DeviceError(f"the emulated card was not plugged in within {timeout_s:g} s: see its script") from None
         if port is None:
             self.report()
-            raise DeviceError("The emulated card's script has ended without plugging it in: add 'plug'.")
+            raise DeviceError("the emulated card's script has ended without plugging it in: add 'plug'")
         return port
 
     def report(self, timeout_s: float = 60.0) -> EmulationReport:
@@ -170,9 +176,7 @@ class RunningCard:
         try:
             return self._result.result(timeout_s)
         except TimeoutError:
-            raise DeviceError(
-                f"The emulated card's script did not end within {timeout_s:g} s: see its steps."
-            ) from None
+            raise DeviceError(f"the emulated card's script did not end within {timeout_s:g} s: see its steps") from None
 
     def stop(self) -> None:
         """Take its power away, if it has any left."""
@@ -247,7 +251,7 @@ class _Run:
                     off = event
         self._check(off)
         self.reports.append(CycleReport(**off, flash_log=tuple(operations), emulator_heap_bytes=emulator_heap_bytes))
-        self._tell(Notice("off", f"off: {off['reason']}"))
+        self._tell(Notice("off", _OFF.get(off["reason"], "the card is off")))
 
     def _take_screen(self, event: dict[str, Any]) -> None:
         if self._screens:
@@ -259,17 +263,17 @@ class _Run:
         lines = self._console_text().strip().splitlines()
         last = lines[-1] if lines else "it printed nothing"
         if off["reason"] == "crash":
-            raise self._failure(f"The card's firmware crashed: {last}")
+            raise self._failure(f"the card's firmware crashed: {last}")
         if off["reason"] == "deaf":
             raise self._failure(
-                "The script waits for the microphone's end, but the card does not listen: record first ('tap rec')."
+                "the script waits for the microphone's end, but the card does not listen: record first ('tap rec')"
             )
         if off["reason"] == "stopped" and not self.stop.is_set():
-            raise self._failure(f"The emulated card's interpreter died: {last}")
+            raise self._failure(f"the emulated card's interpreter died: {last}")
 
     def _failure(self, sentence: str) -> DeviceError:
         error = DeviceError(sentence)
-        error.add_note("The card's console:\n" + self._console_text())
+        error.add_note("the card's console:\n" + self._console_text())
         return error
 
     def _console_text(self) -> str:
@@ -341,9 +345,9 @@ def _check_link(link: Path | None) -> None:
     if link is None:
         return
     if link.exists() and not link.is_symlink():
-        raise DeviceError(f"{link} is there already and is no link: give another path for the port.")
+        raise DeviceError(f"{link} is there already and is no link: give another path for the port")
     if not link.parent.is_dir():
-        raise DeviceError(f"There is no folder {link.parent} for the port's link: make it, or give another path.")
+        raise DeviceError(f"there is no folder {link.parent} for the port's link: make it, or give another path")
 
 
 @contextmanager
@@ -360,7 +364,7 @@ def _linked(link: Path | None, port: Path) -> Iterator[None]:
         fresh.replace(link)
     except OSError as error:
         raise DeviceError(
-            f"The link {link} to the port cannot be made ({error.strerror}): give another path."
+            f"the link {link} to the port cannot be made ({error.strerror}): give another path"
         ) from error
     try:
         yield

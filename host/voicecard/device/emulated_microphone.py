@@ -22,10 +22,10 @@ def prepare(source: Path, target: Path, note: Callable[[str], None]) -> int:
         sound, rate = soundfile.read(source, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
         raise VoicecardError(
-            f"The microphone file {source} cannot be read as audio: give a WAV, FLAC, Ogg or MP3 file."
+            f"the microphone file {source} cannot be read as audio: give a WAV, FLAC, Ogg or MP3 file"
         ) from error
     if not len(sound):
-        raise VoicecardError(f"The microphone file {source} holds no sound: give another.")
+        raise VoicecardError(f"the microphone file {source} holds no sound: give another")
     if sound.shape[1] > 1:
         note(f"{source.name}: {sound.shape[1]} channels mixed to one")
     mono = sound.mean(axis=1)

@@ -24,7 +24,7 @@ class ScreenRecorder:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DeviceError(
-                f"The folder {folder} for screens cannot be made ({error.strerror}): give another."
+                f"the folder {folder} for screens cannot be made ({error.strerror}): give another"
             ) from error
 
     def add(self, bits_base64: str, height: int, time_us: int) -> None:
@@ -37,7 +37,7 @@ class ScreenRecorder:
             path.write_bytes(image)
             (self._folder / "last.png").write_bytes(image)
         except OSError as error:
-            raise DeviceError(f"The screen {path} cannot be written ({error.strerror}): make room.") from error
+            raise DeviceError(f"the screen {path} cannot be written ({error.strerror}): make room") from error
         self.written.append(path)
 
 

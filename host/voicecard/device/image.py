@@ -55,7 +55,7 @@ def firmware_folder() -> Path:
 def layout(size_bytes: int) -> tuple[Partition, ...]:
     """The partitions of a flash of that size: recordings get what the others leave. Raises DeviceError below 4 MB."""
     if size_bytes < 4 * _MIB or size_bytes % SECTOR_BYTES:
-        raise DeviceError(f"A card's flash cannot have {size_bytes} bytes: choose 4, 8 or 16 MB.")
+        raise DeviceError(f"a card's flash cannot have {size_bytes} bytes: choose 4, 8 or 16 MB")
     recordings_at = 2 * _MIB + _VFS_BYTES
     return (
         Partition("nvs", _DATA, 0x02, 0x9000, 0x6000),
@@ -74,12 +74,12 @@ def partitions(path: Path) -> dict[str, Partition]:
             table = file.read(_TABLE_BYTES)
         size_bytes = path.stat().st_size
     except OSError as error:
-        raise DeviceError(f"The flash image {path} cannot be read ({error.strerror}): give another file.") from error
+        raise DeviceError(f"the flash image {path} cannot be read ({error.strerror}): give another file") from error
     found = {partition.label: partition for partition in _read_table(table)}
     whole = all(partition.offset + partition.size <= size_bytes for partition in found.values())
     if not whole or not {"vfs", "recordings"} <= found.keys():
         raise DeviceError(
-            f"The file {path} is no (whole) image of a card's flash: give another file, or a name that is free."
+            f"the file {path} is no (whole) image of a card's flash: give another file, or a name that is free"
         )
     return found
 
@@ -114,7 +114,7 @@ def build_flash_image(
         _sync_folder(path.parent)
     except OSError as error:
         raise DeviceError(
-            f"The flash image {path} cannot be written ({error.strerror}): make room or give another path."
+            f"the flash image {path} cannot be written ({error.strerror}): make room or give another path"
         ) from error
     finally:
         with suppress(OSError):
@@ -134,7 +134,7 @@ def refresh_application(path: Path, firmware: Path | None = None) -> None:
             os.fsync(file.fileno())
     except (LittleFSError, OSError) as error:
         raise DeviceError(
-            f"The file system in the flash image {path} cannot be updated ({error}): give another image."
+            f"the file system in the flash image {path} cannot be updated ({error}): give another image"
         ) from error
 
 
@@ -146,9 +146,7 @@ def application_files(firmware: Path) -> dict[str, bytes]:
     for name in _LIBRARIES:
         spec = find_spec(name)
         if spec is None or spec.origin is None:
-            raise DeviceError(
-                f"The display's driver '{name}' is not installed: install adafruit-circuitpython-ssd1306."
-            )
+            raise DeviceError(f"the display's driver '{name}' is not installed: install adafruit-circuitpython-ssd1306")
         origin = Path(spec.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         found.update(_sources(source, f"/lib/{source.name}"))

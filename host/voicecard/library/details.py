@@ -82,7 +82,7 @@ class Identity(NamedTuple):
 def checked_identity(card: str, number: int, nonce: str) -> Identity:
     """Raises LibraryError for what no card can have sent in earnest."""
     if not re.fullmatch("[0-9a-f]{16}", nonce) or not 0 <= number < 1 << 32:
-        raise LibraryError(f"{card}-{number} with nonce {nonce!r} names no recording; update voicecard or the card.")
+        raise LibraryError(f"{card}-{number} with nonce {nonce!r} names no recording; update voicecard or the card")
     return Identity(card, number, nonce)
 
 

@@ -81,4 +81,4 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return read_json(path)
     except (OSError, ValueError) as error:
-        raise LibraryError(f"{path} cannot be read ({error}); restore it, or move it away.") from error
+        raise LibraryError(f"{path} cannot be read ({error}); restore it, or move it away") from error

@@ -25,10 +25,10 @@ def disk_errors(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            what = f"the disk is full at {place}; free some space and run the command again, nothing is lost."
+            what = f"the disk is full at {place}; free some space and run the command again, nothing is lost"
         else:
             reason = error.strerror or error
-            what = f"{error.filename or place} cannot be used ({reason}); check the disk and the permissions."
+            what = f"{error.filename or place} cannot be used ({reason}); check the disk and the permissions"
         raise LibraryError(what) from error
 
 

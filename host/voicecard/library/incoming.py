@@ -95,7 +95,7 @@ class Incoming:
         recording = read_recording(self.path)
         told = recording.card, recording.number, recording.nonce
         if any(found not in (None, wanted) for found, wanted in zip(told, self.identity, strict=True)):
-            raise FormatError(f"{self.path} is another recording than {self.identity.name}; pull it again.")
+            raise FormatError(f"{self.path} is another recording than {self.identity.name}; pull it again")
         id = self._library.id_for(self.identity)
         content = describe(
             recording, self.identity, id=id, sha256=sha256, started=started, how=how, uncertainty_ms=uncertainty_ms

@@ -132,7 +132,7 @@ class Index:
                         self._db.execute(statement)
                     self._db.execute(f"PRAGMA user_version = {step + 1}")
         if self._version() > len(MIGRATIONS):
-            raise LibraryError(f"{self._path} was made by a newer voicecard; update this one.")
+            raise LibraryError(f"{self._path} was made by a newer voicecard; update this one")
 
     def _version(self) -> int:
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -151,9 +151,9 @@ class Index:
             yield
         except sqlite3.Error as error:
             if _is_damage(error):
-                what = f"the index {self._path} is damaged ({error}); remove it, it is made again from the files."
+                what = f"the index {self._path} is damaged ({error}); remove it, it is made again from the files"
                 raise DamagedIndexError(what) from error
-            raise LibraryError(f"the index {self._path} cannot be used now ({error}); try again.") from error
+            raise LibraryError(f"the index {self._path} cannot be used now ({error}); try again") from error
 
 
 def _row(folder: str, details: dict[str, Any]) -> dict[str, Any]:

@@ -51,5 +51,5 @@ class WriteLock:
         except OSError as error:
             os.close(self._handle)
             raise LibraryError(
-                f"another voicecard is writing to {self._path.parent}; wait until it has finished."
+                f"another voicecard is writing to {self._path.parent}; wait until it has finished"
             ) from error

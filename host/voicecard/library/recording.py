@@ -129,7 +129,7 @@ def read_recording(source: bytes | Path) -> Recording:
     found = scan(data)
     if not found.headers and not found.blocks_read:
         what = f"the file {source}" if isinstance(source, Path) else "this"
-        raise FormatError(f"{what} is no recording of a card: nothing in it is readable; pull the recording again.")
+        raise FormatError(f"{what} is no recording of a card: nothing in it is readable; pull the recording again")
     return _assemble(found, data)
 
 
@@ -138,9 +138,9 @@ def _read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise FormatError(f"the recording {path} cannot be read ({error.strerror}); check the file.") from error
+        raise FormatError(f"the recording {path} cannot be read ({error.strerror}); check the file") from error
     if len(data) > MAX_FILE_BYTES:
-        raise FormatError(f"the file {path} is larger than any recording can be; give a card's recording (.vcr).")
+        raise FormatError(f"the file {path} is larger than any recording can be; give a card's recording (.vcr)")
     return data
 
 

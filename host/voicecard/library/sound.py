@@ -41,7 +41,7 @@ def chunks(recording: Recording, silence: Silence = "keep") -> Iterator[Samples]
     """The same in pieces of at most a million samples or so, one after the other."""
     if recording.codec != CODEC_IMA_ADPCM:
         name = f"{recording.card}-{recording.number}"
-        raise FormatError(f"{name} uses codec {recording.codec}, which is unknown here; update voicecard.")
+        raise FormatError(f"{name} uses codec {recording.codec}, which is unknown here; update voicecard")
     reached = 0
     for start, piece in kept(recording):
         if silence == "keep":

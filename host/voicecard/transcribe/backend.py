@@ -54,7 +54,7 @@ class Unusable:
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
-        self._missing = f"The transcription backend {name} could not be loaded ({reason}): reinstall its package."
+        self._missing = f"the transcription backend {name} could not be loaded ({reason}): reinstall its package"
 
     def missing(self) -> str:
         return self._missing
@@ -72,7 +72,7 @@ def backend(name: str = DEFAULT) -> Backend:
     """Return an installed backend, usable or not: see `missing()`. Raises UsageError if there is none of that name."""
     entries = _entries()
     if name not in entries:
-        raise UsageError(f"There is no transcription backend {name!r}: choose one of {', '.join(sorted(entries))}.")
+        raise UsageError(f"there is no transcription backend {name!r}: choose one of {', '.join(sorted(entries))}")
     return _load(entries[name])
 
 

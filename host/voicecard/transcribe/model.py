@@ -53,7 +53,7 @@ class Transcript:
         try:
             version = int(content["version"])
             if version > VERSION:
-                raise TranscribeError("The transcript was written by a newer voicecard: update voicecard to read it.")
+                raise TranscribeError("the transcript was written by a newer voicecard: update voicecard to read it")
             return cls(
                 backend=str(content["backend"]),
                 model=str(content["model"]),
@@ -61,7 +61,7 @@ class Transcript:
                 segments=tuple(_segment(part) for part in content["segments"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise TranscribeError(f"The transcript is damaged ({error!r}): transcribe the recording again.") from error
+            raise TranscribeError(f"the transcript is damaged ({error!r}): transcribe the recording again") from error
 
 
 def _segment(part: dict[str, Any]) -> Segment:

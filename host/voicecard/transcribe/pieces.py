@@ -92,8 +92,8 @@ def _transcribe_piece(backend: Backend, start: int, samples: Samples, sample_rat
         raise
     except Exception as error:
         raise TranscribeError(
-            f"The transcription backend {backend.name} failed at {clock(start_s)} ({type(error).__name__}: {error}): "
-            "try again, or choose another backend."
+            f"the transcription backend {backend.name} failed at {clock(start_s)} ({type(error).__name__}: {error}): "
+            "try again, or choose another backend"
         ) from error
     return [_shift(segment, start_s, length_s) for segment in sorted(segments, key=lambda segment: segment.start_s)]
 

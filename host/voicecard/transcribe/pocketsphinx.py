@@ -36,8 +36,8 @@ class PocketSphinx:
     def missing(self) -> str | None:
         if find_spec("pocketsphinx") is None:
             return (
-                "The package pocketsphinx is not installed (it has wheels for x86-64 Linux and Apple silicon): "
-                "install it with `pip install pocketsphinx`, or choose another backend."
+                "the package pocketsphinx is not installed (it has wheels for x86-64 Linux and Apple silicon): "
+                "install it with `pip install pocketsphinx`, or choose another backend"
             )
         return None
 
