@@ -21,6 +21,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a recording, a part
 class AudioFormat(StrEnum):
     wav = "wav"
     flac = "flac"
+    wav_adpcm = "wav-adpcm"
 
 
 class KeepOrTrim(StrEnum):

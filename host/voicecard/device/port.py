@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import time
-from types import TracebackType
 
 import serial
 
@@ -29,9 +28,7 @@ class Port:
     def __enter__(self) -> Port:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -1,4 +1,8 @@
-"""Write a recording's sound as WAV or FLAC, 16 bit, piece by piece with flat memory."""
+"""Write a recording's sound as WAV or FLAC, 16 bit, or as IMA ADPCM in a WAV, piece by piece with flat memory.
+
+`wav-adpcm` is encoded anew from the decoded samples by libsndfile: a WAV's block holds 8 n + 1 samples and begins with one of
+them as it is, the card's holds 480 and begins with what came before them, so the one cannot be made of the other's bytes.
+Silence fills its last block up to 1017 samples (64 ms), because a WAV's readers take whole blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +21,13 @@ if TYPE_CHECKING:
     from voicecard.library.entry import Entry
     from voicecard.library.recording import Recording
 
-Format = Literal["wav", "flac"]
+Format = Literal["wav", "flac", "wav-adpcm"]
+
+_CONTAINERS: dict[Format, tuple[str, str]] = {
+    "wav": ("WAV", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "wav-adpcm": ("WAV", "IMA_ADPCM"),
+}
 
 
 def export(entry: Entry, format: Format, silence: Silence, output: Path, overwrite: bool = False) -> None:
@@ -26,7 +36,9 @@ def export(entry: Entry, format: Format, silence: Silence, output: Path, overwri
     Raises UsageError for what cannot be meant, FormatError for an unreadable recording, LibraryError if there is no
     sound or the disk refuses."""
     if format not in get_args(Format) or silence not in get_args(Silence):
-        raise UsageError(f"{format!r} with silence {silence!r} cannot be exported; choose wav or flac, keep or trim.")
+        raise UsageError(
+            f"{format!r} with silence {silence!r} cannot be exported; choose wav, flac or wav-adpcm, keep or trim."
+        )
     if output.is_dir():
         raise UsageError(f"{output} is a folder; give the name of a file.")
     if output.exists() and not overwrite:
@@ -40,10 +52,11 @@ def write_audio(recording: Recording, format: Format, silence: Silence, output: 
     """Like `export`, of a recording, over whatever `output` was."""
     if not sound_samples(recording, silence):
         raise LibraryError(f"{recording.card}-{recording.number} has no sound to write.")
+    container, encoding = _CONTAINERS[format]
     with disk_errors(output), replacing(output) as file:
         sink = _Sink(file)
         try:
-            with soundfile.SoundFile(sink, "w", recording.sample_rate, 1, "PCM_16", format=format) as sound:
+            with soundfile.SoundFile(sink, "w", recording.sample_rate, 1, encoding, format=container) as sound:
                 for chunk in chunks(recording, silence):
                     sound.write(chunk)
                     if sink.error:
