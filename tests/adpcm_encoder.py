@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+
 from interpreters import ROOT, Interpreter
 
 RATE = 16000

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from voicecard.device.interpreter import micropython_command
 
 ROOT = Path(__file__).parent.parent

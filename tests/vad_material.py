@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import soundfile
 import soxr
+
 from interpreters import ROOT
 
 RATE = 16000

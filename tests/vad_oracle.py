@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import webrtcvad
+
 from interpreters import ROOT, Interpreter
 from vad_material import RATE
 

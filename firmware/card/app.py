@@ -3,8 +3,6 @@
 import asyncio
 import gc
 
-from wire import block
-
 from card import board, boots, settings
 from card.capture.gain import make_gain
 from card.clock import Clock
@@ -15,9 +13,13 @@ from card.log import Log
 from card.session import Session
 from card.store.log import SectorLog
 from card.ui import keys, screens
+from wire import block
 
 VERSION = "0.1.0"
 _SCREEN_MS = 200
+_ROOM_MS = 1000
+_BETWEEN_ERASES_MS = 100  # an erase stops everything for 45 ms: between two of them a short tap must still be seen
+_LITTLE_ROOM_S = 120
 _FULL = ("storage full", "plug in, sync")
 _NOTICES = {block.END_STORAGE_FULL: _FULL, block.END_FAULT: ("flash fault", "plug in, sync")}
 _FULL_LEVEL = 6000  # mean absolute level of loud speech: a full bar
@@ -35,6 +37,9 @@ class Card:
         self.lost_samples = 0
         self.store = None
         self.session = None
+        self.starting = None
+        self.making_room = False
+        self.link_in_use = lambda: False
         self.notice = None  # (title, remedy) that the screen shows until the next key
         self.boot = boots.read() + 1
         self._pressed_at = {}  # key: position in the recording when it went down
@@ -82,13 +87,41 @@ class Card:
                 self.session.finish(self._pressed_at["rec"], block.END_KEY)
                 await self._ended(self.session)
             else:
-                self._start()
+                self.starting = asyncio.create_task(self._start())  # it may have to make room: the keys must go on
         elif key == "memo" and gesture == keys.TAP and self.session:
             self.session.mark(self._pressed_at[key])
 
-    def _start(self):
-        if not self.store:
+    async def keep_room(self):
+        """While idle, and no host at work, finish removals and keep the pool of clean sectors full."""
+        while True:
+            await asyncio.sleep_ms(_ROOM_MS)
+            if self.store and not self.busy():
+                await self._tidy(self.store, self.busy)
+
+    def busy(self):
+        return self.session is not None or self.making_room or self.link_in_use()
+
+    async def _make_room(self, store):
+        """A recording needs room now: erase first, and show it."""
+        self.making_room = True
+        await self._tidy(store, lambda: store.seconds_left >= _LITTLE_ROOM_S)
+        self.making_room = False
+
+    async def _tidy(self, store, enough):
+        """One erase at a time until `enough()`; what is left half done is finished the next time."""
+        try:
+            for _ in store.tidy(self.settings["remove"], self.settings["clean_percent"]):
+                await asyncio.sleep_ms(_BETWEEN_ERASES_MS)
+                if enough():
+                    return
+        except (CardError, OSError) as error:
+            self.log.note("room: %r" % error)
+
+    async def _start(self):
+        if not self.store or self.making_room:
             return
+        if self.store.seconds_left < _LITTLE_ROOM_S and not self.link_in_use():
+            await self._make_room(self.store)
         if not self.store.seconds_left:
             self.notice = _FULL
             return
@@ -124,6 +157,8 @@ def draw(card, display):
     if session:
         level = min(100, session.mean * 100 // _FULL_LEVEL)
         screens.recording(display, session.elapsed_s, level, session.speech, session.marks, minutes_left)
+    elif card.making_room:
+        screens.notice(display, "making room", "one moment")
     elif card.notice:
         screens.notice(display, *card.notice)
     else:
@@ -148,8 +183,9 @@ async def main():
     gc.collect()  # what compiling the modules left behind lies between large buffers
     card = Card()
     server = LinkServer(Stdio(*board.stdio()), card)
+    card.link_in_use = server.in_use
     watch_keys = keys.watch(board.keys(), card.on_gesture)
-    await asyncio.gather(watch_keys, card.watch_clock(), show(card), server.run())
+    await asyncio.gather(watch_keys, card.watch_clock(), card.keep_room(), show(card), server.run())
 
 
 def run():

@@ -3,14 +3,13 @@
 import asyncio
 import json
 
-from wire import block
-
 from card.capture.loss import LossMeter
 from card.capture.microphone import Microphone
 from card.capture.recorder import FRAME_SAMPLES, FRAME_WORDS_BYTES, Recorder
 from card.capture.vad import Detector
 from card.errors import CardError, StorageFull
 from card.settings import OFF
+from wire import block
 
 
 class Session:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import soundfile
+
 import vad_speed
 import xtensa
 from voicecard.device.interpreter import micropython_command

@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+
 import xtensa
 from interpreters import BITS32, BITS64, ROOT, Interpreter
 from vad_material import RATE, conversation, int16, material, mixed

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from interpreters import INTERPRETERS, Interpreter
 
 HERE = Path(__file__).parent

@@ -1,8 +1,10 @@
 """A small emulated flash with a prepared recordings partition, for tests of the store."""
 
+import os
 import struct
 
 import esp32
+
 from card.clock import Clock
 from card.log import Log
 from card.store.log import SectorLog
@@ -29,7 +31,7 @@ def power_on(path, **options):
     """Switch the board on and open the log, as the application does. Returns (log, partition)."""
     board.reset(flash_path=path, **options)
     (partition,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="recordings")
-    return SectorLog(partition, Clock(), Log()), partition
+    return SectorLog(partition, Clock(), Log(), ledger_folder=os.getcwd()), partition
 
 
 def counts():

@@ -3,6 +3,7 @@
 import time
 
 import machine
+
 from emulator import board
 
 ADDRESS = 0x3C

@@ -2,6 +2,7 @@
 
 import esp32
 import micropython
+
 from emulator import board
 from emulator.world import PowerOff
 from prepared import PARTITION_AT, make_image

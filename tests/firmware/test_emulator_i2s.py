@@ -5,6 +5,7 @@ import time
 
 import esp32
 import machine
+
 from emulator import board
 from prepared import make_image
 

@@ -3,6 +3,7 @@
 import time
 
 import machine
+
 from emulator import board
 
 BOUNCE_MS = 5

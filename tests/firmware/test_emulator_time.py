@@ -6,6 +6,7 @@ import time
 
 import machine
 import micropython
+
 from emulator import board
 from emulator.world import PowerOff
 

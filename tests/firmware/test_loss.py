@@ -3,6 +3,7 @@
 import asyncio
 
 import esp32
+
 from card import board as card_board
 from card.capture.loss import LossMeter
 from card.capture.microphone import Microphone

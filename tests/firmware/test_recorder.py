@@ -4,6 +4,7 @@ import random
 from array import array
 
 import micropython
+
 from card.capture.gain import make_gain
 from card.capture.recorder import FRAME_SAMPLES, Recorder
 from card.capture.vad import Detector

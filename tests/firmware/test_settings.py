@@ -17,7 +17,8 @@ def loaded(text):
 
 
 def test_values_within_limits_are_taken_and_others_refused():
-    wanted = {"vad_mode": "off", "pre_roll_ms": 0, "hang_over_ms": 5000, "gain_db": 42}
+    wanted = settings.defaults()
+    wanted.update({"vad_mode": "off", "pre_roll_ms": 0, "hang_over_ms": 5000, "gain_db": 42, "remove": "never"})
     assert loaded(json.dumps(wanted)) == (wanted, [])
     for name, value in (
         ("vad_mode", 4),

@@ -5,6 +5,7 @@ import random
 from array import array
 
 import micropython
+
 from card.capture.vad import FRAMES_SAMPLES, MODES, Detector
 
 PAIRS = [(mode, frame_samples) for mode in MODES for frame_samples in FRAMES_SAMPLES]

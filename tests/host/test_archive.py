@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 from vcr import CardFile, conversation
+
 from voicecard.errors import FormatError, LibraryError
 from voicecard.firmware.wire.sector import SECTOR_BYTES
 from voicecard.library import details, files

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import serial
 import soundfile
-from interpreters import INTERPRETERS, Interpreter
 from PIL import Image
+
+from interpreters import INTERPRETERS, Interpreter
 from voicecard.device import registry
 from voicecard.device.emulate import EmulateOptions, Notice, emulate, running_card
 from voicecard.device.image import build_flash_image, partitions

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from vcr import CardFile, conversation
+
 from voicecard.errors import FormatError, LibraryError, UsageError
 from voicecard.library.archive import Library
 from voicecard.library.entry import Entry

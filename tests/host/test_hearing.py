@@ -13,8 +13,9 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from interpreters import ROOT
 from PIL import Image
+
+from interpreters import ROOT
 from voicecard.hearing import replay
 
 CONVERSATION = ROOT / "tests" / "demo" / "conversation.flac"

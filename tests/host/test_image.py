@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from littlefs import LittleFS, UserContext
+
 from voicecard.device import image
 from voicecard.errors import DeviceError
 from voicecard.firmware.wire.sector import BLANK, MARKER_BYTES, SECTOR_BYTES, read_marker

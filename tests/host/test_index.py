@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from voicecard.errors import LibraryError
 from voicecard.library import archive, index
 from voicecard.library.archive import Library

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vcr import CardFile, conversation, tone
+
 from voicecard.errors import FormatError
 from voicecard.firmware.wire import block
 from voicecard.firmware.wire.sector import SECTOR_BYTES

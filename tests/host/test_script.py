@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from voicecard.device.script import PowerCycle, Step, parse_script
 from voicecard.errors import UsageError
 

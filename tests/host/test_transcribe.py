@@ -13,6 +13,7 @@ import soundfile
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from voicecard.errors import TranscribeError, UsageError
 from voicecard.transcribe.backend import backend, backends
 from voicecard.transcribe.model import Segment, Transcript, Word, markdown

@@ -5,6 +5,7 @@ The card's code runs with its heap locked, so a frame that allocates fails here 
 from __future__ import annotations
 
 import pytest
+
 from interpreters import INTERPRETERS, Interpreter
 from vad_material import material
 from vad_oracle import Job, card, original

@@ -8,6 +8,7 @@ from array import array
 
 import numpy as np
 import pytest
+
 from checked_viper import Int32, Pointer, import_checked
 from vad_material import RATE, conversation, extremes, int16
 from vad_oracle import Job, original

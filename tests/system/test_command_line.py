@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+
 from voicecard.device.emulate import EmulateOptions, running_card
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

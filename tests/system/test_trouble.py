@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, running_card
 from voicecard.errors import LinkLostError, RefusedError

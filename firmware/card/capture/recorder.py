@@ -3,9 +3,9 @@
 from array import array
 
 from micropython import const
-from wire import block
 
 from card.crc32 import seal_block
+from wire import block
 
 from . import adpcm, level
 from .gate import Gate

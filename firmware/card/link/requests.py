@@ -4,10 +4,9 @@ import asyncio
 from binascii import hexlify, unhexlify
 from hashlib import sha256
 
+from card.errors import Refused
 from wire import message
 from wire.sector import SECTOR_BYTES
-
-from card.errors import Refused
 
 _MOST_UNCERTAIN_MS = 24 * 3600 * 1000
 _EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: an older time is no time
@@ -88,6 +87,7 @@ async def stop(link, fields):
 
 async def bye(link, fields):
     await link.answer({"bye": True})
+    link.leave()
 
 
 HANDLERS = {

@@ -1,10 +1,15 @@
 """The link's server: frames in, requests handled one at a time, frames out."""
 
-from wire import frame, message
+import time
+
+from micropython import const
 
 from card.errors import Refused
+from wire import frame, message
 
 from .requests import HANDLERS
+
+_SESSION_MS = const(10_000)
 
 
 class LinkServer:
@@ -20,6 +25,17 @@ class LinkServer:
         self._pending = []
         self._sequence = 0
         self._muted = False
+        self._heard_ms = None
+
+    def in_use(self):
+        """Whether a host is at work: it has asked for something within ten seconds, and not taken its leave."""
+        if self._heard_ms is not None and time.ticks_diff(time.ticks_ms(), self._heard_ms) >= _SESSION_MS:
+            self._heard_ms = None
+        return self._heard_ms is not None
+
+    def leave(self):
+        """The host has taken its leave."""
+        self._heard_ms = None
 
     @property
     def payload(self):
@@ -56,6 +72,7 @@ class LinkServer:
     async def _handle(self, sequence, payload):
         self._sequence = sequence
         self._muted = False
+        self._heard_ms = time.ticks_ms()
         try:
             fields = message.read_json(payload)
             handler = HANDLERS.get(fields.get("do"))

@@ -1,6 +1,7 @@
 """The recordings partition as sectors of 4 KiB: read, program with proof, erase."""
 
 from micropython import const
+
 from wire.sector import PAGE_BYTES, SECTOR_BYTES
 
 _IOCTL_BLOCK_COUNT = const(4)

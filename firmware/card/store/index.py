@@ -3,6 +3,7 @@
 from array import array
 
 from micropython import const
+
 from wire import sector as layout
 
 UNPREPARED = const(0)  # no valid marker: to be erased before use
@@ -25,6 +26,7 @@ class Index:
         self.generation = 0
         self.clean = 0
         self.recordings = []  # their numbers, ascending
+        self.dead = []  # those of recordings whose removal was begun
         self.next_sector = 0  # the writer goes on here, round the partition
         self._scan()
         self.recordings = sorted({self._recordings[s] for s in range(flash.sectors) if self.states[s] == USED})
@@ -69,9 +71,30 @@ class Index:
             self.generation += 1
 
     def set_aside(self, sector):
-        """A clean sector turned out not to be."""
-        self.clean -= 1
+        """A sector turned out to be of no use."""
+        self.clean -= self.states[sector] == CLEAN
         self.states[sector] = SET_ASIDE
+
+    def hide(self, recording):
+        """A recording's removal has begun: it is no longer listed."""
+        if recording in self.recordings:
+            self.recordings.remove(recording)
+            self.generation += 1
+        if recording not in self.dead:
+            self.dead.append(recording)
+
+    def forget(self, recording):
+        """A recording's removal is done."""
+        if recording in self.recordings:
+            self.recordings.remove(recording)
+        if recording in self.dead:
+            self.dead.remove(recording)
+        self.generation += 1
+
+    def freed(self, sector):
+        """A sector has been erased and marked clean."""
+        self.clean += self.states[sector] != CLEAN
+        self.states[sector] = CLEAN
 
     def sectors_of(self, recording):
         """The recording's readable sectors, in the order of their numbers."""

@@ -4,15 +4,17 @@ import os
 from hashlib import sha256
 
 from micropython import const
-from wire import block, message
-from wire import sector as layout
 
 from card.errors import CardError, NotPrepared
+from wire import block, message
+from wire import sector as layout
 
 from . import recovery
 from .cells import program_cell, program_ended, read_cells, read_ended
 from .flash import Flash
 from .index import Index
+from .ledger import Ledger
+from .removal import Removal
 from .writer import RESERVED_SECTORS, Writer
 
 _BYTES_A_SECOND = const(8533)  # a page of 256 bytes every 30 ms
@@ -21,7 +23,7 @@ _BYTES_A_SECOND = const(8533)  # a page of 256 bytes every 30 ms
 class SectorLog:
     """Opens a partition, closes what a power cut left open. Raises NotPrepared if no sector carries a marker."""
 
-    def __init__(self, partition, clock, log, boot_hint=0):
+    def __init__(self, partition, clock, log, boot_hint=0, ledger_folder=""):
         self._flash = Flash(partition)
         self._clock = clock
         self._log = log
@@ -30,6 +32,7 @@ class SectorLog:
             raise NotPrepared("flash is not prepared")
         self.boot = max(self._index.highest_boot, boot_hint) + 1
         self._open = None  # the recording that runs now
+        self._removal = Removal(self._flash, self._index, Ledger(ledger_folder), log, self.boot)
         self._recover()
 
     @property
@@ -113,10 +116,19 @@ class SectorLog:
         self._index.generation += 1
         return done
 
+    def tidy(self, policy, pool_percent):
+        """Finish removals and erases that were begun, and make room by `policy`; a generator that yields after each erase."""
+        target = self.sectors * pool_percent // 100
+        return self._removal.tidy(self.entry, policy, target, self._clock.wall_ms())
+
     def _recover(self):
-        for recording in self._index.recordings:
+        for recording in self._index.recordings[:]:
             sectors = self._index.sectors_of(recording)
-            if read_ended(read_cells(self._flash, sectors[0])):
+            cells = read_cells(self._flash, sectors[0])
+            if layout.find_cell(cells, layout.DEAD, 0) and layout.find_cell(cells, layout.SAFE, 0):
+                self._index.hide(recording)
+                continue
+            if read_ended(cells):
                 continue
             ended = self._end_block(sectors[-1])
             if ended:  # the cut came between end block and cell

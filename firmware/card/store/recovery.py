@@ -1,9 +1,8 @@
 """Closes what a power cut left open. Nothing is ever added to a partly filled sector; a torn page is made void for good."""
 
+from card.errors import CardError
 from wire import block
 from wire import sector as layout
-
-from card.errors import CardError
 
 from .cells import program_ended
 from .writer import Writer

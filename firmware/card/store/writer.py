@@ -1,10 +1,10 @@
 """Writes one recording into the log: sectors taken in turn, blocks appended, the end told twice."""
 
 from micropython import const
-from wire import block
-from wire import sector as layout
 
 from card.errors import FlashFault, StorageFull
+from wire import block
+from wire import sector as layout
 
 from .index import CLEAN
 

@@ -1,7 +1,8 @@
 """os with the run's own randomness."""
 
-from emulator import board
 from uos import *  # noqa: F403
+
+from emulator import board
 
 
 def urandom(size):

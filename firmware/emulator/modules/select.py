@@ -1,7 +1,8 @@
 """select.poll in the emulated world: waiting lets its time pass."""
 
-from emulator import board
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT  # noqa: F401
+
+from emulator import board
 
 _POLL = 3  # the stream request
 _EINVAL, _ENOENT = 22, 2

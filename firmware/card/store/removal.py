@@ -1,0 +1,114 @@
+"""Frees sectors: of recordings that a library holds, told before it is done, and of erases that were cut short.
+
+Everything here is a generator that does one erase at a time, only while idle, and may be dropped at any point: what a cut, a
+recording that starts or a lost ledger leaves half done is found again and finished."""
+
+from binascii import hexlify
+
+from wire import message
+from wire import sector as layout
+
+from .cells import program_cell, read_cells
+from .index import UNPREPARED
+
+NEEDED, AT_ONCE, NEVER = "when needed", "at once", "never"
+
+
+class Removal:
+    """`reserve`: clean sectors to bring the pool up to, by removing safe recordings, oldest first."""
+
+    def __init__(self, flash, index, ledger, log, boot):
+        self._flash = flash
+        self._index = index
+        self._ledger = ledger
+        self._log = log
+        self._boot = boot
+
+    def tidy(self, entry_of, policy, target, wall_ms):
+        """Finish what was begun, then make room as `policy` says; yields after each erase. `entry_of(n)`: the listing entry."""
+        entry = self._ledger.open_entry()
+        if entry:
+            yield from self._finish(entry)
+        for sector in range(len(self._index.states)):
+            if self._index.states[sector] == UNPREPARED:
+                self._clean(sector)
+                yield
+        for recording in self._index.dead[:]:
+            yield from self._remove(recording, "found dead", wall_ms)
+        for recording in self._index.recordings[:]:
+            if policy == NEVER or (policy == NEEDED and self._index.clean >= target):
+                return
+            if entry_of(recording).flags & message.LISTED_SAFE:
+                yield from self._remove(recording, policy, wall_ms)
+
+    def _remove(self, recording, why, wall_ms):
+        """Tell, mark dead, clean; the first sector, which carries the marks, comes last."""
+        sectors = self._index.sectors_of(recording)
+        head = bytearray(layout.SCAN_BYTES)
+        self._flash.read(sectors[0], 0, head)
+        header = layout.read_header(head)
+        safe = layout.find_cell(read_cells(self._flash, sectors[0]), layout.SAFE, 0)
+        if header is None or safe is None:
+            return
+        entry = {
+            "n": recording,
+            "nonce": hexlify(header.nonce).decode(),
+            "digest": hexlify(safe.value).decode(),
+            "why": why,
+            "boot": self._boot,
+            "wall_ms": wall_ms,
+            "runs": _runs(sectors),
+        }
+        try:
+            self._ledger.begin(entry)
+        except OSError as error:
+            self._log.note("ledger: %r; nothing removed" % error)
+            return
+        program_cell(self._flash, sectors[0], layout.DEAD, safe.value)
+        self._index.hide(recording)
+        yield from self._finish(entry)
+
+    def _finish(self, entry):
+        """Clean every sector of an open entry that still is the recording's, or nobody's."""
+        head = bytearray(layout.SCAN_BYTES)
+        for first, count in reversed(entry["runs"]):
+            for sector in range(first + count - 1, first - 1, -1):
+                self._flash.read(sector, 0, head)
+                header = layout.read_header(head)
+                if header and hexlify(header.nonce).decode() != entry["nonce"]:
+                    continue  # it has a new owner
+                if not header and layout.read_marker(head) and self._flash.is_blank(sector, layout.HEADER_AT):
+                    continue  # clean already
+                self._clean(sector)
+                yield
+        self._index.forget(entry["n"])
+        self._ledger.close(entry)
+        self._log.note("recording %d removed: %s" % (entry["n"], entry["why"]))
+
+    def _clean(self, sector):
+        """Void marker and header, erase, check, mark clean: cut anywhere, the sector is never taken for a recording's."""
+        buffer = bytearray(layout.SCAN_BYTES)
+        self._flash.read(sector, 0, buffer)
+        marker = layout.read_marker(buffer)
+        self._flash.program(sector, 0, bytes(layout.SCAN_BYTES))
+        self._flash.erase(sector)
+        erases = marker.erases + 1 if marker else 1
+        index = self._index
+        layout.pack_marker(buffer, erases, index.highest_recording, max(index.highest_boot, self._boot), index.card)
+        blank = self._flash.is_blank(sector, 0)
+        if blank and self._flash.program(sector, 0, memoryview(buffer)[: layout.MARKER_BYTES]):
+            index.freed(sector)
+        else:
+            index.set_aside(sector)
+            self._log.note("sector %d set aside: it does not erase" % sector)
+
+
+def _runs(sectors):
+    """Sector numbers as [first, count] runs, in their order: a recording takes them in turn."""
+    runs: list[list[int]] = []
+    for sector in sectors:
+        if runs and sector == runs[-1][0] + runs[-1][1]:
+            runs[-1][1] += 1
+        else:
+            runs.append([sector, 1])
+    return runs
