@@ -12,6 +12,7 @@ from pathlib import Path
 
 import soundfile
 
+import codec
 import vad_speed
 import xtensa
 from voicecard.device.interpreter import micropython_command
@@ -26,7 +27,6 @@ WORK = {
     (CAPTURE / "level.py", "remove_dc"): (SAMPLES,),
     (CAPTURE / "level.py", "apply_gain"): (SAMPLES,),
     (CAPTURE / "level.py", "measure"): (SAMPLES,),
-    (CAPTURE / "adpcm.py", "encode"): (SAMPLES,),
     (CAPTURE.parent / "crc32.py", "seal"): (8, SEALED_BYTES - 8, CRC_BYTES),
 }
 
@@ -34,6 +34,8 @@ WORK = {
 def instructions_per_s() -> float:
     """Of the whole path: levels, voice detector, codec and block checksum."""
     own = sum(xtensa.functions(module)[name].instructions(1, work) for (module, name), work in WORK.items())
+    encoder = xtensa.functions(codec.ENCODER)
+    own += sum(encoder[name].instructions(*work) for name, work in codec.WORK.items())
     return vad_speed.instructions_per_s() + vad_speed.FRAMES_PER_S * own
 
 
