@@ -15,9 +15,7 @@ FRAME_MS = const(30)
 FRAME_WORDS_BYTES = FRAME_SAMPLES * 4
 _PAGE_BYTES = block.BLOCK_HEADER_BYTES + block.AUDIO_PAYLOAD_BYTES
 _CODES_AT = block.BLOCK_HEADER_BYTES + block.CODEC_STATE_BYTES
-_GAP_FRAMES = const(
-    32
-)  # a gap is written at least every 0.96 s, so that a cut loses less than a second of the time line
+_UNWRITTEN_FRAMES = const(31)  # what pre-roll and an unwritten gap may hold: a cut loses less than a second
 
 
 class Recorder:
@@ -48,6 +46,7 @@ class Recorder:
         self._gap_block = bytearray(block.BLOCK_HEADER_BYTES + block.GAP_BYTES)
         self._gap_start = self._gap_end = 0
         self._gap_frames = 0
+        self._gap_limit = _UNWRITTEN_FRAMES - pre_roll
         self._gap_sum = 0
         self._gap_peak = 0
         self.position = 0  # samples since the start: where the next frame will stand on the time line
@@ -143,7 +142,7 @@ class Recorder:
         self._gap_frames += 1
         self._gap_sum += self._means[slot]
         self._gap_peak = max(self._gap_peak, self._peaks[slot])
-        if self._gap_frames == _GAP_FRAMES:
+        if self._gap_frames == self._gap_limit:
             self._close_gap()
 
     def _close_gap(self):
