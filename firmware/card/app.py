@@ -39,7 +39,7 @@ class Card:
         self.session = None
         self.starting = None
         self.making_room = False
-        self.link_in_use = lambda: False
+        self.link = None  # the server, once it runs
         self.notice = None  # (title, remedy) that the screen shows until the next key
         self.boot = boots.read() + 1
         self._pressed_at = {}  # key: position in the recording when it went down
@@ -97,6 +97,9 @@ class Card:
             await asyncio.sleep_ms(_ROOM_MS)
             if self.store and not self.busy():
                 await self._tidy(self.store, self.busy)
+
+    def link_in_use(self):
+        return self.link is not None and self.link.in_use()
 
     def busy(self):
         return self.session is not None or self.making_room or self.link_in_use()
@@ -157,6 +160,8 @@ def draw(card, display):
     if session:
         level = min(100, session.mean * 100 // _FULL_LEVEL)
         screens.recording(display, session.elapsed_s, level, session.speech, session.marks, minutes_left)
+    elif card.link_in_use():
+        screens.connected(display, card.name, card.link.sent_sectors)
     elif card.making_room:
         screens.notice(display, "making room", "one moment")
     elif card.notice:
@@ -183,7 +188,7 @@ async def main():
     gc.collect()  # what compiling the modules left behind lies between large buffers
     card = Card()
     server = LinkServer(Stdio(*board.stdio()), card)
-    card.link_in_use = server.in_use
+    card.link = server
     watch_keys = keys.watch(board.keys(), card.on_gesture)
     await asyncio.gather(watch_keys, card.watch_clock(), card.keep_room(), show(card), server.run())
 

@@ -26,6 +26,7 @@ class LinkServer:
         self._sequence = 0
         self._muted = False
         self._heard_ms = None
+        self.sent_sectors = 0  # to the host that is at work
 
     def in_use(self):
         """Whether a host is at work: it has asked for something within ten seconds, and not taken its leave."""
@@ -36,6 +37,7 @@ class LinkServer:
     def leave(self):
         """The host has taken its leave."""
         self._heard_ms = None
+        self.sent_sectors = 0
 
     @property
     def payload(self):
@@ -58,6 +60,7 @@ class LinkServer:
         if not self._muted:
             wire = self._writer.finish(kind, self._sequence, payload_bytes)
             self._muted = not await self._carrier.write(wire)
+            self.sent_sectors += kind == message.SECTOR
 
     async def answer(self, fields):
         payload = message.pack_json(fields)
