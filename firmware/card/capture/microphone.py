@@ -8,6 +8,7 @@ from micropython import const
 _LATE_MS = const(150)  # five frames: by then a frame is ready or its callback was lost
 _WATCH_MS = const(50)
 _WAIT_US = const(1000)
+_REARM_WAITS = const(6)  # about a second: until then the driver may still be at the frame it was asked for
 _UNTOUCHED = b"\xa5\x5a\xa5\x5a"  # stands in the last word of the buffer until the driver has filled it
 
 
@@ -15,7 +16,7 @@ class Microphone:
     """Frames of `frame_bytes` from an I2S object. `stalls` counts waits that ended without sound.
 
     The driver's callback comes through the scheduler, whose queue drops what does not fit: a wait that gets late looks
-    at the buffer itself, and arms the driver again."""
+    at the buffer itself; after about a second in vain it arms the driver again."""
 
     def __init__(self, i2s, frame_bytes):
         self._i2s = i2s
@@ -23,6 +24,7 @@ class Microphone:
         self._last_word = memoryview(self._buffer)[frame_bytes - 4 :]
         self._ready = asyncio.ThreadSafeFlag()
         self._armed_ms = time.ticks_ms()
+        self._vain_waits = 0  # since a frame came
         self.stalls = 0
         self._ready_us = time.ticks_us()
         self.waited = False  # whether the last frame came after it was asked for: then the reader is not behind
@@ -35,14 +37,17 @@ class Microphone:
 
     async def frame(self):
         """The next frame, in a buffer that is used again for the one after it; None when no sound came in time."""
-        self._last_word[:] = _UNTOUCHED
         self._armed_ms = time.ticks_ms()
         armed_us = time.ticks_us()
-        self._i2s.readinto(self._buffer)
+        if self._vain_waits % _REARM_WAITS == 0:
+            self._last_word[:] = _UNTOUCHED
+            self._i2s.readinto(self._buffer)
         await self._ready.wait()
         self.waited = time.ticks_diff(self._ready_us, armed_us) > _WAIT_US
         if self._last_word != _UNTOUCHED:
+            self._vain_waits = 0
             return self._buffer
+        self._vain_waits += 1
         self.stalls += 1
         return None
 
