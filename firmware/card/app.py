@@ -107,7 +107,7 @@ class Card:
     async def _make_room(self, store):
         """A recording needs room now: erase first, and show it."""
         self.making_room = True
-        await self._tidy(store, lambda: store.seconds_left >= _LITTLE_ROOM_S)
+        await self._tidy(store, lambda: store.seconds_left >= _LITTLE_ROOM_S or self.link_in_use())
         self.making_room = False
 
     async def _tidy(self, store, enough):

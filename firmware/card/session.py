@@ -53,11 +53,13 @@ class Session:
         return self._recorder.marks
 
     def mark(self, position):
-        """The owner marked this moment. Storage trouble is told by the next frame."""
+        """The owner marked this moment; a recording that has ended takes none. Storage trouble is told by the next frame."""
+        if self.reason != block.END_NONE:
+            return
         try:
             self._recorder.mark(position)
-        except CardError as error:
-            self._card.log.note("mark lost: %s" % error)
+        except (CardError, OSError) as error:
+            self._card.log.note("mark lost: %r" % error)
 
     def finish(self, position, reason):
         """Ask the recording to end at `position`, in samples."""

@@ -45,15 +45,28 @@ def sync(link: CardLink, library: Library, on_progress: Progress | None = None) 
         for listed in link.recordings():
             if not listed.ended:
                 report.open += 1
-            elif held := library.find(link.hello.card, listed.number, listed.nonce):
+            elif _holds(link, library, listed):
                 report.known += 1
-                if not listed.safe:
-                    link.prove(listed, file_digest(held.original), library.id)
             else:
                 report.new.append(_bring(link, library, listed, report, on_progress))
     link.set_clock()
     report.seconds = time.monotonic() - started
     return report
+
+
+def _holds(link: CardLink, library: Library, listed: Listed) -> bool:
+    """Whether the library has the recording; the card is told so if it does not know. What went bad here counts as missing."""
+    held = library.find(link.hello.card, listed.number, listed.nonce)
+    if held is None:
+        return False
+    if not listed.safe:
+        try:
+            link.prove(listed, file_digest(held.original), library.id)
+        except RefusedError as refusal:
+            if refusal.code != DIGEST:
+                raise
+            return False
+    return True
 
 
 def _bring(link: CardLink, library: Library, listed: Listed, report: SyncReport, on_progress: Progress | None) -> Entry:

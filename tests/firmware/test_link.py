@@ -1,6 +1,7 @@
 """The link's server, request by request: it answers what it knows, refuses the rest, and deletes or trusts nothing unproven."""
 
 import asyncio
+import time
 from binascii import hexlify
 from hashlib import sha256
 
@@ -199,3 +200,41 @@ def test_after_a_write_that_the_host_did_not_take_the_card_is_silent_until_asked
 
     frames = talk(store, {"do": "pull", "n": 1, "nonce": nonce, "from": 0}, on_frame=go_deaf)
     assert len(frames) == 2
+
+
+def test_a_host_counts_as_at_work_through_a_long_pull_and_for_ten_seconds_after_its_last_request():
+    store = fresh_store()
+    line = Line()
+    server = LinkServer(line, FakeCard(store))
+    nonce = hexlify(store.entry(1).nonce).decode()
+    writer = frame.FrameWriter(frame.MAX_TO_CARD_BYTES)
+    in_use = []
+
+    def slowly(_line):
+        time.sleep_ms(9000)
+        in_use.append(server.in_use())
+
+    def ask(number, fields):
+        line.send(bytes(writer.frame(message.REQUEST, number, message.pack_json(fields))))
+
+    async def serve():
+        assert not server.in_use()
+        task = asyncio.create_task(server.run())
+        line.on_frame = slowly
+        ask(1, {"do": "pull", "n": 1, "nonce": nonce, "from": 0})
+        await asyncio.sleep_ms(100_000)
+        line.on_frame = None
+        assert not server.in_use()
+        ask(2, {"do": "status"})
+        await asyncio.sleep_ms(9000)
+        assert server.in_use()
+        await asyncio.sleep_ms(2000)
+        assert not server.in_use()
+        ask(3, {"do": "status"})
+        ask(4, {"do": "bye"})
+        await asyncio.sleep_ms(100)
+        assert not server.in_use()
+        task.cancel()
+
+    asyncio.run(serve())
+    assert len(in_use) >= 4 and all(in_use)

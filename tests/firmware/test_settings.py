@@ -5,6 +5,7 @@ import json
 from card import settings
 from card.log import Log
 from emulator import board
+from wire import block
 
 board.reset()
 
@@ -39,3 +40,11 @@ def test_a_missing_or_broken_file_means_defaults():
     for text in ("", "{", "[1]", "null", '{"vad_mode": {}}', "\xff\xfe", '"off"'):
         assert loaded(text)[0] == settings.defaults()
     assert settings.load(Log(), "nowhere.json") == settings.defaults()
+
+
+def test_the_longest_settings_fit_the_head_of_a_recording():
+    longest = {
+        name: max(allowed, key=lambda value: len(json.dumps(value))) for name, (_, allowed) in settings.TABLE.items()
+    }
+    head = block.Head("12345678", "12345678", 1, 1, 1, 1, 1, 16000, 480, 1, 0, json.dumps(longest))
+    assert len(block.pack_head(head)) <= block.MAX_PAYLOAD_BYTES

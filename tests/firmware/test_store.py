@@ -169,4 +169,52 @@ def test_a_sector_that_is_not_blank_is_set_aside_and_a_worn_page_is_written_else
 
     log._flash._partition = Worn()
     record(log, 5)
-    assert kinds(file_of(log, 2)).count(block.AUDIO) == 5 and log.sectors_of(2) == [2, 3]
+    data = file_of(log, 2)
+    assert kinds(data).count(block.AUDIO) == 5 and log.sectors_of(2) == [2, 3]
+    events = [b for b in block.walk(data[4096:]) if b.kind == block.EVENT]
+    told = [block.read_event(data[4096 + b.payload_at :]) for b in events]
+    assert told == [block.Event(block.EVENT_PAGE_REWRITTEN, 2, 0)]
+
+
+def test_a_header_that_flash_does_not_keep_never_reads_as_the_recordings():
+    make_image(IMAGE, 16)
+    log, partition = power_on(IMAGE)
+    clear = partition.writeblocks
+
+    class Fading:
+        """Sector 0 keeps its header, but does not read so at first."""
+
+        fresh = True
+
+        def __getattr__(self, name):
+            return getattr(partition, name)
+
+        def readblocks(self, number, data, offset=0):
+            partition.readblocks(number, data, offset)
+            if (number, offset, len(data)) == (0, sector.HEADER_AT, sector.HEADER_BYTES) and self.fresh:
+                self.fresh = False
+                data[0] ^= 1
+
+        def writeblocks(self, number, data, offset=None):
+            clear(number, data, offset)
+
+    log._flash._partition = Fading()
+    record(log, 20)
+    data = file_of(log, 1)
+    log, _ = power_on(IMAGE)
+    assert log.sectors_of(1) == [1, 2] and file_of(log, 1) == data
+
+
+def test_recovery_counts_what_was_kept_lost_and_marked():
+    make_image(IMAGE, 16)
+    log, _ = power_on(IMAGE)
+    writer = log.begin()
+    writer.audio(audio_page(0))
+    writer.append(block.pack_block(block.EVENT, 480, block.pack_event(block.Event(block.EVENT_SAMPLES_LOST, 512, 0))))
+    writer.append(block.pack_block(block.MARK, 480))
+    writer.audio(audio_page(992))
+    log, _ = power_on(IMAGE)
+    data = file_of(log, 1)
+    (end,) = [b for b in block.walk(data[4096:]) if b.kind == block.END]
+    assert end.position == 1472
+    assert block.read_end(data[4096 + end.payload_at :]) == block.End(block.END_POWER_LOST, 960, 512, 1)

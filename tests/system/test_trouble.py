@@ -92,3 +92,27 @@ def test_two_libraries_each_get_everything(tmp_path: Path, conversation: Path) -
                 (entry,) = sync(link, library).new
                 digests.add(hashlib.sha256(entry.original.read_bytes()).hexdigest())
     assert len(digests) == 1
+
+
+def test_a_file_that_went_bad_in_the_library_is_pulled_afresh_while_the_card_still_needs_its_proof(
+    tmp_path: Path, conversation: Path
+) -> None:
+    flash = tmp_path / "card.img"
+    record = EmulateOptions(
+        mic=conversation, flash=flash, flash_size_bytes=SMALL, script="boot; tap rec; wait 4s; tap rec"
+    )
+    with running_card(record) as card:
+        card.report()
+    unproven = flash.read_bytes()
+    with Library(tmp_path / "library") as library:
+        for damaged in (False, True):
+            flash.write_bytes(unproven)
+            card_on = running_card(EmulateOptions(flash=flash, script="boot; plug"))
+            with card_on as card, CardLink.open(str(card.port())) as link:
+                report = sync(link, library)
+                assert len(report.new) == 1 and link.recordings()[0].safe
+            (entry,) = library.entries()
+            good = entry.original.read_bytes()
+            assert hashlib.sha256(good).hexdigest() == entry.sha256
+            if not damaged:
+                entry.original.write_bytes(good[:5000] + b"?" + good[5001:])

@@ -26,10 +26,13 @@ class LinkServer:
         self._sequence = 0
         self._muted = False
         self._heard_ms = None
+        self._handling = False
         self.sent_sectors = 0  # to the host that is at work
 
     def in_use(self):
-        """Whether a host is at work: it has asked for something within ten seconds, and not taken its leave."""
+        """Whether a host is at work: it is being served, or was within ten seconds, and has not taken its leave."""
+        if self._handling:
+            return True
         if self._heard_ms is not None and time.ticks_diff(time.ticks_ms(), self._heard_ms) >= _SESSION_MS:
             self._heard_ms = None
         return self._heard_ms is not None
@@ -48,7 +51,12 @@ class LinkServer:
         while True:
             self._take(await self._carrier.read())
             while self._pending:
+                self._handling = True
+                self._heard_ms = time.ticks_ms()
                 await self._handle(*self._pending.pop(0))
+                self._handling = False
+                if self._heard_ms is not None:  # it has not taken its leave
+                    self._heard_ms = time.ticks_ms()
 
     def interrupted(self):
         """Whether the host has sent another request meanwhile."""
@@ -75,7 +83,6 @@ class LinkServer:
     async def _handle(self, sequence, payload):
         self._sequence = sequence
         self._muted = False
-        self._heard_ms = time.ticks_ms()
         try:
             fields = message.read_json(payload)
             handler = HANDLERS.get(fields.get("do"))

@@ -119,7 +119,7 @@ class SectorLog:
     def tidy(self, policy, pool_percent):
         """Finish removals and erases that were begun, and make room by `policy`; a generator that yields after each erase."""
         target = self.sectors * pool_percent // 100
-        return self._removal.tidy(self.entry, policy, target, self._clock.wall_ms())
+        return self._removal.tidy(policy, target, self._clock.wall_ms())
 
     def _recover(self):
         for recording in self._index.recordings[:]:

@@ -16,11 +16,11 @@ def recover(flash, index, recording, clock, log):
     flash.read(last, 0, buffer)
     header = layout.read_header(buffer)
     _firm_up(flash, last, buffer)
-    length, kept, marks = _totals(flash, sectors, buffer)
+    length, kept, lost, marks = _totals(flash, sectors, buffer)
     writer = Writer(flash, index, recording, header.boot, header.nonce, clock, header.number + 1, reserve=0)
     reason = block.END_POWER_LOST
     try:
-        writer.end(length, reason, kept, 0, marks)
+        writer.end(length, reason, kept, lost, marks)
     except CardError as error:
         log.note("recording %d: no end block (%s)" % (recording, error))
         reason = block.END_CUT
@@ -46,8 +46,8 @@ def _firm_up(flash, sector, buffer):
 
 
 def _totals(flash, sectors, buffer):
-    """(length, kept samples, marks) of what was written."""
-    length = kept = marks = 0
+    """(length, kept samples, lost samples, marks) of what was written."""
+    length = kept = lost = marks = 0
     for sector in sectors:
         flash.read(sector, 0, buffer)
         for found in block.walk(buffer):
@@ -57,7 +57,12 @@ def _totals(flash, sectors, buffer):
                 end += block.FRAME_SAMPLES
             elif found.kind == block.GAP:
                 end += block.read_gap(memoryview(buffer)[found.payload_at :]).samples
+            elif found.kind == block.EVENT:
+                event = block.read_event(memoryview(buffer)[found.payload_at :])
+                if event.event == block.EVENT_SAMPLES_LOST:
+                    lost += event.value
+                    end += event.value
             elif found.kind == block.MARK:
                 marks += 1
             length = max(length, end)
-    return length, kept, marks
+    return length, kept, lost, marks

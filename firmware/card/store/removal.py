@@ -5,7 +5,6 @@ recording that starts or a lost ledger leaves half done is found again and finis
 
 from binascii import hexlify
 
-from wire import message
 from wire import sector as layout
 
 from .cells import program_cell, read_cells
@@ -15,7 +14,7 @@ NEEDED, AT_ONCE, NEVER = "when needed", "at once", "never"
 
 
 class Removal:
-    """`reserve`: clean sectors to bring the pool up to, by removing safe recordings, oldest first."""
+    """The only code that erases a recording's sectors; every function that yields does so after each erase."""
 
     def __init__(self, flash, index, ledger, log, boot):
         self._flash = flash
@@ -24,8 +23,8 @@ class Removal:
         self._log = log
         self._boot = boot
 
-    def tidy(self, entry_of, policy, target, wall_ms):
-        """Finish what was begun, then make room as `policy` says; yields after each erase. `entry_of(n)`: the listing entry."""
+    def tidy(self, policy, target, wall_ms):
+        """Finish what was begun, then bring the clean sectors up to `target` as `policy` says: safe recordings, oldest first."""
         entry = self._ledger.open_entry()
         if entry:
             yield from self._finish(entry)
@@ -38,11 +37,10 @@ class Removal:
         for recording in self._index.recordings[:]:
             if policy == NEVER or (policy == NEEDED and self._index.clean >= target):
                 return
-            if entry_of(recording).flags & message.LISTED_SAFE:
-                yield from self._remove(recording, policy, wall_ms)
+            yield from self._remove(recording, policy, wall_ms)
 
     def _remove(self, recording, why, wall_ms):
-        """Tell, mark dead, clean; the first sector, which carries the marks, comes last."""
+        """Tell, mark dead, clean; the first sector, which carries the marks, comes last. What no library holds is left alone."""
         sectors = self._index.sectors_of(recording)
         head = bytearray(layout.SCAN_BYTES)
         self._flash.read(sectors[0], 0, head)

@@ -1,5 +1,7 @@
 """Writes one recording into the log: sectors taken in turn, blocks appended, the end told twice."""
 
+import struct
+
 from micropython import const
 
 from card.errors import FlashFault, StorageFull
@@ -64,16 +66,26 @@ class Writer:
         self.append(block.pack_block(block.END, position, end))
 
     def _append(self, data, at):
+        worn = None
         for _ in range(_ATTEMPTS):
             if at + len(data) > layout.SECTOR_BYTES:
                 self._next_sector()
                 at = layout.BLOCKS_AT
             if self._flash.program(self._sector, at, data):
                 self._at = at + len(data)
+                if worn is not None:
+                    self._tell_worn(worn, data)
                 return
-            self._flash.void(self._sector, at)
+            worn = self._sector
+            self._flash.void(worn, at)
             at = layout.SECTOR_BYTES
         raise FlashFault("flash does not keep what is written")
+
+    def _tell_worn(self, sector, data):
+        """Put into the file that a sector did not keep `data`, which has found another place."""
+        (position,) = struct.unpack_from("<I", data, 4)
+        event = block.pack_event(block.Event(block.EVENT_PAGE_REWRITTEN, sector, 0))
+        self.append(block.pack_block(block.EVENT, position, event))
 
     def _next_sector(self):
         """Take the next clean sector round the partition; one that does not keep its header is set aside."""
@@ -82,6 +94,7 @@ class Writer:
             sector, self._next = self._next, None
             if self._flash.program(sector, layout.HEADER_AT, self._header_view):
                 break
+            self._flash.void(sector, 0)  # or it might read as this recording's after a restart
             self._index.set_aside(sector)
         self._index.take(sector, self.recording, self._number)
         self._number += 1
