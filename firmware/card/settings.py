@@ -3,13 +3,14 @@
 import json
 
 PATH = "/settings.json"
-OFF, AUTO, NEEDED = "off", "auto", "when needed"
+OFF, AUTO = "off", "auto"
+NEEDED, AT_ONCE, NEVER = "when needed", "at once", "never"
 # name: (default, values that are allowed)
 TABLE = {
     "vad_mode": (1, (0, 1, 2, 3, OFF)),  # how selective the gate is; off keeps everything
     "pre_roll_ms": (300, range(0, 601)),
     "hang_over_ms": (800, range(0, 5001)),
-    "remove": (NEEDED, (NEEDED, "at once", "never")),  # when recordings that a library holds make room
+    "remove": (NEEDED, (NEEDED, AT_ONCE, NEVER)),  # when recordings that a library holds make room
     "clean_percent": (50, range(5, 96)),  # of the card's storage that is kept ready while idle
     "gain_db": (AUTO, (AUTO,) + tuple(range(0, 43, 3))),
 }

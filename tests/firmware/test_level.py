@@ -4,7 +4,8 @@ import math
 from array import array
 
 from card.capture import level
-from card.capture.gain import AUTO, UNITY_Q8, make_gain
+from card.capture.gain import UNITY_Q8, make_gain
+from card.settings import AUTO
 
 FRAME = 480
 

@@ -3,12 +3,12 @@
 import os
 from hashlib import sha256
 
+from card.settings import AT_ONCE, NEEDED, NEVER
 from emulator.world import PowerOff
 from prepared import counts, file_of, make_image, power_on
 from test_store import IMAGE, record
 from wire import sector
 
-NEEDED, AT_ONCE, NEVER = "when needed", "at once", "never"
 SECTORS = 24
 
 

@@ -2,9 +2,10 @@
 
 from micropython import const
 
+from card.settings import AUTO
+
 from .level import FULL_SCALE_Q12
 
-AUTO = "auto"
 UNITY_Q8 = const(256)
 _HIGHEST_Q8 = const(32228)  # 42 dB
 _TARGET_Q12 = FULL_SCALE_Q12 * 35 // 100  # speech peaks brought up to here, 9 dB below full scale, are loud enough

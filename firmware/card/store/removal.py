@@ -5,12 +5,11 @@ recording that starts or a lost ledger leaves half done is found again and finis
 
 from binascii import hexlify
 
+from card.settings import NEEDED, NEVER
 from wire import sector as layout
 
 from .cells import program_cell, read_cells
 from .index import UNPREPARED
-
-NEEDED, AT_ONCE, NEVER = "when needed", "at once", "never"
 
 
 class Removal:
