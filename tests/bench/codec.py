@@ -1,16 +1,18 @@
-"""What the codec costs: prints one JSON object. `codec.py [--sentences N]` needs flite and ffmpeg on PATH.
+"""What the codec costs: prints one JSON object. `codec.py [--sentences N]` needs flite and ffmpeg on PATH; two cores take 15 minutes.
 
-Word error rates (%) are those of the embedded transcriber on the sentences of sentences.txt, spoken by four voices of flite in
-turn at -26 dBFS: clean, and in white and in pink noise 25 dB below. Each way of coding hears the same samples:
+Word error rates (%) are those of the embedded transcriber on the sentences of sentences.txt, each spoken by four voices of flite
+at -26 dBFS, half of them in white and half in pink noise 25 dB below. Each way of coding hears the same samples:
 
-    pcm           not coded
-    plain         ffmpeg's adpcm_ima_wav
-    white         the card's encoder without shaping
-    first_order   the card's encoder with a fixed filter: 0.8 of the last error comes back
-    shaped        the card's encoder as the recorder uses it
+    pcm      not coded
+    plain    ffmpeg's adpcm_ima_wav
+    shaped   the card's encoder as the recorder uses it
+    again    not coded, but with other noise of the same kind: how far chance alone moves the rate
 
-Signal-to-noise ratios are those of the demo conversation. The share of a core is estimated: instructions of the compiled viper
-functions, counted by `xtensa` (both ways of a branch), times how often a frame runs them, one cycle each."""
+Each but pcm is also given as points above pcm with the standard error of that, from the paired differences of the utterances.
+
+Signal-to-noise ratios are those of the demo conversation, also of the card's encoder without shaping (white). The share of a core
+is estimated: instructions of the compiled viper functions, counted by `xtensa` (both ways of a branch), times how often a frame
+runs them, one cycle each."""
 
 from __future__ import annotations
 
@@ -22,8 +24,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from itertools import cycle
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +32,25 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from adpcm_encoder import FIRST_ORDER, FRAME_SAMPLES, RATE, SHAPED, WHITE, Mode, decode, encode, snr_db
+from adpcm_encoder import FRAME_SAMPLES, RATE, decode, encode, snr_db
 from interpreters import BITS64, ROOT
 from xtensa import functions
 
 VOICES = ("rms", "slt", "awb", "kal16")
 SPEECH_DBFS, NOISE_DB = -26, -25
 PAUSE_SAMPLES = RATE * 3 // 20
-NOISES = ("clean", "white_25_db", "pink_25_db")
-MODES = {"white": WHITE, "first_order": FIRST_ORDER, "shaped": SHAPED}
-VARIANTS = ("pcm", "plain", *MODES)
+NOISES = ("white", "pink")
+VARIANTS = ("pcm", "plain", "shaped", "again")
 ENCODER = ROOT / "firmware" / "card" / "capture" / "adpcm.py"
-# For each function how often a frame calls it, and how often its loops run in that; the loops that scale run less.
-WORK = {"_within": (2, ()), "_shape": (1, (240, 8, 240, 12)), "_quantise": (1, (480,))}
+# For each function how often a frame calls it, and how often its loops run in that: of the search's, those over survivors,
+# candidates and the dropped as often as in the demo conversation.
+WORK = {
+    "_emphasise": (1, (480, 8, 480, 24)),
+    "_correlate": (1, (480, 13, 13 * 60, 14)),
+    "_predict": (1, (12, 12, 66, 36, 78, 12)),
+    "_search": (1, (12, 480, 1424, 1859, 269, 1181, 1426, 3, 12)),
+    "_trace": (1, (240,)),
+}
 CLOCK_HZ = 240_000_000
 
 
@@ -62,27 +69,23 @@ def amplitude(db: float) -> float:
     return float(10 ** (db / 20))
 
 
-def with_noise(speech: np.ndarray, noise: str, seed: int) -> np.ndarray:
+def with_noise(speech: np.ndarray, noise: str, seed: tuple[int, int, int]) -> np.ndarray:
     """Whole frames of int16."""
     speech = np.pad(speech, (0, -len(speech) % FRAME_SAMPLES))
-    if noise != "clean":
-        spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(len(speech)))
-        if noise == "pink_25_db":
-            hertz = np.fft.rfftfreq(len(speech), 1 / RATE)
-            spectrum /= np.sqrt(np.maximum(hertz, 50))
-        samples = np.fft.irfft(spectrum, len(speech))
-        speech = speech + samples * amplitude(SPEECH_DBFS + NOISE_DB) / samples.std()
+    samples = np.random.default_rng(seed).standard_normal(len(speech))
+    if noise == "pink":
+        hertz = np.fft.rfftfreq(len(speech), 1 / RATE)
+        samples = np.fft.irfft(np.fft.rfft(samples) / np.sqrt(np.maximum(hertz, 50)), len(speech))
+    speech = speech + samples * amplitude(SPEECH_DBFS + NOISE_DB) / samples.std()
     return np.clip(np.round(speech * 32768), -32768, 32767).astype(np.int16)
 
 
 def coded(variant: str, samples: np.ndarray) -> np.ndarray:
-    if variant == "pcm":
-        return samples
-    return through_ffmpeg(samples) if variant == "plain" else through_card(MODES[variant], samples)
-
-
-def through_card(mode: Mode, samples: np.ndarray) -> np.ndarray:
-    return decode(encode(BITS64, samples, mode).payloads)
+    if variant == "plain":
+        return through_ffmpeg(samples)
+    if variant in ("shaped", "white"):
+        return decode(encode(BITS64, samples, variant == "shaped").payloads)
+    return samples
 
 
 def through_ffmpeg(samples: np.ndarray) -> np.ndarray:
@@ -97,45 +100,50 @@ def through_ffmpeg(samples: np.ndarray) -> np.ndarray:
     return np.frombuffer(decoded, np.int16)[: len(samples)]
 
 
-def word_errors(sentences: list[str], speech: list[np.ndarray], task: tuple[str, str]) -> tuple[int, int]:
-    """Errors and words of all sentences, in this noise and coded so."""
+def word_errors(task: tuple[str, int, list[str]]) -> list[tuple[int, int]]:
+    """Errors and words of each sentence, coded so. Round by round the voices and the noises change places."""
     from voicecard.transcribe.pocketsphinx import PocketSphinx
     from voicecard.transcribe.score import word_error_rate
 
-    variant, noise = task
-    transcriber = PocketSphinx()
-    errors = words = 0
-    heard = [with_noise(samples, noise, seed) for seed, samples in enumerate(speech)]
+    variant, turn, sentences = task
+    heard = []
+    for n, sentence in enumerate(sentences):
+        speech = spoken(VOICES[(n + turn) % len(VOICES)], sentence)
+        heard.append(with_noise(speech, NOISES[(n // len(VOICES) + turn) % 2], (n, turn, int(variant == "again"))))
     ends = np.cumsum([len(samples) for samples in heard])[:-1]
+    transcriber = PocketSphinx()
+    counts = []
     for sentence, samples in zip(sentences, np.split(coded(variant, np.concatenate(heard)), ends), strict=True):
         text = " ".join(segment.text for segment in transcriber.transcribe(np.ascontiguousarray(samples), RATE))
         score = word_error_rate(sentence, text)
-        errors += score.substitutions + score.deletions + score.insertions
-        words += score.words
-    return errors, words
+        counts.append((score.substitutions + score.deletions + score.insertions, score.words))
+    return counts
 
 
 def word_error_rates(sentences: list[str]) -> dict[str, float]:
-    speech = [spoken(voice, sentence) for voice, sentence in zip(cycle(VOICES), sentences, strict=False)]
-    tasks = [(variant, noise) for variant in VARIANTS for noise in NOISES]
+    turns = range(len(VOICES))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        counts = dict(zip(tasks, pool.map(partial(word_errors, sentences, speech), tasks), strict=True))
-    rates = {f"codec_{variant}_{noise}": rate([count]) for (variant, noise), count in counts.items()}
-    rates |= {f"codec_{variant}": rate([counts[variant, noise] for noise in NOISES]) for variant in VARIANTS}
-    return {f"{name}_word_error_rate": value for name, value in rates.items()}
-
-
-def rate(counts: list[tuple[int, int]]) -> float:
-    errors, words = map(sum, zip(*counts, strict=True))
-    return round(100 * errors / words, 1)
+        counted = list(pool.map(word_errors, product(VARIANTS, turns, [sentences])))
+    counts = np.array(counted).reshape(len(VARIANTS), -1, 2)
+    errors, words = counts[..., 0], counts[0, :, 1].sum()
+    figures = {}
+    for variant, of_variant in zip(VARIANTS, errors, strict=True):
+        above = of_variant - errors[0]
+        figures[f"codec_{variant}_word_error_rate"] = 100 * of_variant.sum() / words
+        if variant != "pcm":
+            figures[f"codec_{variant}_points_above_pcm"] = 100 * above.sum() / words
+            figures[f"codec_{variant}_points_standard_error"] = 100 * above.std(ddof=1) * len(above) ** 0.5 / words
+    return {name: round(float(value), 1) for name, value in figures.items()}
 
 
 def sound_figures() -> dict[str, float]:
     samples, _ = soundfile.read(ROOT / "tests" / "demo" / "conversation.flac", dtype="int16")
     samples = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES]
-    ratios = {f"codec_{name}_snr_db": snr_db(samples, coded(name, samples)) for name in VARIANTS if name != "pcm"}
+    ratios = {f"codec_{name}_snr_db": snr_db(samples, coded(name, samples)) for name in ("plain", "white", "shaped")}
     factors = {
-        f"codec_{name}_realtime_factor": max(encode(BITS64, samples, MODES[name]).realtime_factor for _ in range(3))
+        f"codec_{name}_realtime_factor": max(
+            encode(BITS64, samples, name == "shaped").realtime_factor for _ in range(3)
+        )
         for name in ("white", "shaped")
     }
     counted = functions(ENCODER)

@@ -19,6 +19,8 @@ UNITS = {
     "frames": "frames",
     "differences": "frames",
     "word_error_rate": "%",
+    "points_above_pcm": "points",
+    "points_standard_error": "points",
     "snr_db": "dB",
 }
 

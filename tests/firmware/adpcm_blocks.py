@@ -1,7 +1,6 @@
-"""Runs inside MicroPython: `adpcm_blocks.py FIRMWARE RAW_FILE OUT SHAPED [COEFFICIENT ...]` encodes whole frames, with the heap locked.
+"""Runs inside MicroPython: `adpcm_blocks.py FIRMWARE RAW_FILE OUT SHAPED` encodes whole frames, with the heap locked.
 
-OUT gets the payloads of the audio blocks. COEFFICIENTs, two and two, are those of a fixed filter (Q10, for SHAPED 0). Prints how
-many microseconds the encoder took."""
+OUT gets the payloads of the audio blocks. Prints how many microseconds the encoder took."""
 
 import sys
 import time
@@ -12,13 +11,11 @@ import micropython
 FRAME_SAMPLES = 480
 
 
-def main(firmware, path, out, shaped, *coefficients):
+def main(firmware, path, out, shaped):
     sys.path.insert(0, firmware)
     from card.capture import adpcm
 
     state = adpcm.new_state(shaped == "1")
-    for n, coefficient in enumerate(coefficients):
-        state[adpcm.HEARD + n] += int(coefficient)
     samples = array("h", bytes(2 * FRAME_SAMPLES))
     payload = bytearray(4 + FRAME_SAMPLES // 2)
     took_us = 0

@@ -92,14 +92,14 @@ def test_any_block_decodes_alone_as_in_sequence():
 
 
 def test_what_comes_back_is_near_what_went_in():
-    for shaped in MODES:
+    for shaped, share in ((True, 0.6), (False, 0.33)):
         for hz in (100, 437, 1700, 3000):
             for amplitude in (200, 3000, 30000):
                 state = adpcm.new_state(shaped)
                 encode(tone(amplitude, FRAME_SAMPLES, hz), state)
                 samples = tone(amplitude, FRAME_SAMPLES, hz)
                 heard, _, _ = decode_block(encode(samples, state))
-                assert max(abs(a - b) for a, b in zip(samples, heard)) < amplitude / 3
+                assert max(abs(a - b) for a, b in zip(samples, heard)) < amplitude * share
 
 
 def test_silence_after_the_loudest_noise_is_silence():
@@ -130,7 +130,7 @@ def test_the_same_sound_gives_the_same_bytes_everywhere():
         for samples in noisy_voice(100) + list(kinds()):
             check = crc32(encode(samples, state), check)
         checks.append(check)
-    assert checks == [1591185554, 1495628342]
+    assert checks == [3115565712, 3979917171]
 
 
 def test_no_memory_is_taken_for_a_frame():
