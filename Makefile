@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := build/ready
 STUBS := 'micropython-esp32-esp32_generic_s3-stubs>=1.26'
 
-.PHONY: help setup demo test lint bench micropython32 wheel clean
+.PHONY: help setup demo test lint bench powercut micropython32 wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ lint: $(READY)
 ## make bench          measure speed and quality, write build/bench.json (needs flite and ffmpeg)
 bench: $(READY)
 	@$(BIN)/python tests/bench/run.py build/bench.json
+
+## make powercut       cut the power at every flash operation of a session, check every promise (ID=... replays one cut)
+powercut: $(READY)
+	@$(BIN)/python tests/powercut/run.py $(if $(ID),--id $(ID)) $(if $(SEED),--seed $(SEED))
 
 ## make micropython32  fetch the 32-bit MicroPython that the firmware's tests also run on (Debian-like machines)
 micropython32:

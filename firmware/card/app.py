@@ -1,95 +1,85 @@
-"""The application: what the keys do, what the screen shows, and the tasks that run."""
+"""The application: what the keys do, one recording after the other, and the tasks that run."""
 
 import asyncio
-import gc
+import time
 
-from card import board, boots, settings
+from micropython import const
+
+from card import board, counters
 from card.capture.gain import make_gain
-from card.clock import Clock
-from card.errors import CardError, NotPrepared
+from card.capture.microphone import Microphone
+from card.capture.recorder import FRAME_WORDS_BYTES
+from card.core import Core
+from card.errors import CardError
 from card.link.server import LinkServer
 from card.link.stdio import Stdio
-from card.log import Log
+from card.screen import show
 from card.session import Session
-from card.store.log import SectorLog
-from card.ui import keys, screens
+from card.ui import keys
 from wire import block
 
-VERSION = "0.1.0"
-_SCREEN_MS = 200
-_ROOM_MS = 1000
-_BETWEEN_ERASES_MS = 100  # an erase stops everything for 45 ms: between two of them a short tap must still be seen
-_LITTLE_ROOM_S = 120
+_WATCH_MS = const(200)
+_UP_MS = const(2000)  # so long must the application have run for its start to count as a good one
+_ROOM_MS = const(1000)
+_COUNT_MS = const(60_000)
+_BETWEEN_ERASES_MS = const(100)  # each stops everything for 45 ms: in between a short tap must be seen
+_LITTLE_ROOM_S = const(120)
+_BATTERY_STEP_MV = const(50)  # finer than this is noise, and would wear the file system
 _FULL = ("storage full", "plug in, sync")
+_RESTARTS = ("watchdog", "reset")
+_RECORDING_STOPPED = ("card restarted", "press REC again")  # its owner believes that it still records
 _NOTICES = {block.END_STORAGE_FULL: _FULL, block.END_FAULT: ("flash fault", "plug in, sync")}
-_FULL_LEVEL = 6000  # mean absolute level of loud speech: a full bar
 
 
-class Card:
-    """The card's parts and its state: `session` is the recording that runs, or None."""
+class Card(Core):
+    """The card as its owner knows it. `recording` is the task that records, `session` the recording it is at, or None."""
 
-    def __init__(self):
-        self.log = Log()
-        self.clock = Clock()
-        self.settings = settings.load(self.log)
-        self.version = VERSION
+    def __init__(self, root=""):
+        super().__init__(root)
+        self._starts_not_counted = max(0, self._starts_not_counted - 1)  # this one is under way
+        cause = board.reset_cause()
+        self.counters.add_boot(cause)
+        if cause in _RESTARTS and self.store and self.store.closed_recordings:
+            self.notice = _RECORDING_STOPPED
         self.gain = make_gain(self.settings["gain_db"])
-        self.lost_samples = 0
-        self.store = None
         self.session = None
+        self.recording = None
         self.starting = None
         self.making_room = False
-        self.link = None  # the server, once it runs
-        self.notice = None  # (title, remedy) that the screen shows until the next key
-        self.boot = boots.read() + 1
+        self._up = False
+        self._counted_ms = None  # None: as soon as nothing is going on
         self._pressed_at = {}  # key: position in the recording when it went down
-        self._open_store()
-        self.name = self.store.card if self.store else ""
-        boots.write(self.boot)
 
-    def _open_store(self):
-        partition = board.partition("recordings")
-        try:
-            if partition is None:
-                raise NotPrepared("no partition for recordings")
-            self.store = SectorLog(partition, self.clock, self.log, self.boot - 1)
-            self.boot = self.store.boot
-        except CardError as error:
-            self.log.note("store: %s" % error)
-            self.notice = ("not prepared", "flash the card")
+    def _activity(self):
+        return "recording" if self.session else super()._activity()
 
-    @property
-    def state(self):
-        if self.session:
-            return "recording"
-        return "idle" if self.store else "fault"
-
-    def status(self):
-        store = self.store
-        return {
-            "state": self.state,
-            "sectors": store.sectors if store else 0,
-            "clean": store.clean_sectors if store else 0,
-            "seconds_left": store.seconds_left if store else 0,
-            "recordings": len(store.recordings) if store else 0,
-            "lost_samples": self.lost_samples,
-            "boot": self.boot,
-            "ticks_us": self.clock.us(),
-            "wall_ms": self.clock.wall_ms(),
-        }
+    def change_settings(self, changes):
+        super().change_settings(changes)
+        if "gain_db" in changes:
+            self.gain = make_gain(self.settings["gain_db"])
 
     async def on_gesture(self, key, gesture):
         """A tap of `rec` starts and stops, and the recording ends where the key went down; `memo` marks the moment."""
         if gesture == keys.PRESS:
             self._pressed_at[key] = self.session.position if self.session else 0
         elif key == "rec" and gesture == keys.TAP:
-            if self.session:
+            if self.session and self.recording:
                 self.session.finish(self._pressed_at["rec"], block.END_KEY)
-                await self._ended(self.session)
+                await self.recording
             else:
                 self.starting = asyncio.create_task(self._start())  # it may have to make room: the keys must go on
         elif key == "memo" and gesture == keys.TAP and self.session:
             self.session.mark(self._pressed_at[key])
+
+    def link_in_use(self):
+        return self.link is not None and self.link.in_use()
+
+    def busy(self):
+        """Whether nothing may be erased in the background."""
+        return self.occupied() or self.link_in_use()
+
+    def occupied(self):
+        return self.session is not None or self.making_room or super().occupied()
 
     async def keep_room(self):
         """While idle, and no host at work, finish removals and keep the pool of clean sectors full."""
@@ -97,12 +87,6 @@ class Card:
             await asyncio.sleep_ms(_ROOM_MS)
             if self.store and not self.busy():
                 await self._tidy(self.store, self.busy)
-
-    def link_in_use(self):
-        return self.link is not None and self.link.in_use()
-
-    def busy(self):
-        return self.session is not None or self.making_room or self.link_in_use()
 
     async def _make_room(self, store):
         """A recording needs room now: erase first, and show it."""
@@ -112,8 +96,9 @@ class Card:
 
     async def _tidy(self, store, enough):
         """One erase at a time until `enough()`; what is left half done is finished the next time."""
+        policy = self.settings
         try:
-            for _ in store.tidy(self.settings["remove"], self.settings["clean_percent"]):
+            for _ in store.tidy(policy["remove"], policy["clean_percent"], policy["remove_after_days"]):
                 await asyncio.sleep_ms(_BETWEEN_ERASES_MS)
                 if enough():
                     return
@@ -121,76 +106,83 @@ class Card:
             self.log.note("room: %r" % error)
 
     async def _start(self):
-        if not self.store or self.making_room:
+        if not self.store or self.making_room or self.session:
             return
         if self.store.seconds_left < _LITTLE_ROOM_S and not self.link_in_use():
             await self._make_room(self.store)
-        if not self.store.seconds_left:
+        if not self.store or not self.store.seconds_left:
             self.notice = _FULL
             return
+        self._come_up()
         try:
-            i2s = board.microphone()
+            microphone = Microphone(board.microphone(), FRAME_WORDS_BYTES)
         except (OSError, ValueError) as error:
             self.log.note("microphone: %r" % error)
             self.notice = ("no microphone", "check wiring")
             return
+        try:
+            self.session = Session(self, microphone)
+        except MemoryError as error:
+            microphone.close()
+            self.log.note("recording not begun: %r" % error)
+            self.notice = ("out of memory", "restart the card")
+            return
         self.notice = None
-        self.session = Session(self, i2s)
-        self.session.start()
+        self.recording = asyncio.create_task(self._record(self.session, microphone))
 
-    async def _ended(self, session):
-        await session.task
+    async def _record(self, session, microphone):
+        """Record until the owner or trouble ends it; a recording that is as long as can be goes on as the next one."""
+        try:
+            await session.run()
+            while session.reason == block.END_ROLLED_OVER:
+                session = self.session = Session(self, microphone)
+                await session.run()
+        except Exception as error:  # the watchdog is fed no longer: the card starts again, and closes the recording
+            self.log.note("recording: %r" % error)
+            return
+        microphone.close()
         self.notice = _NOTICES.get(session.reason)
-        if self.session is session:
-            self.session = None
+        self.session = None
+        self._counted_ms = None
 
-    async def watch_clock(self):
-        """Keep the clock from missing a wrap of the ticks, and notice a recording that ended by itself."""
+    async def watch(self):
+        """Keep the clock from missing a wrap of the ticks; feed the watchdog, unless a recording does; count, while idle."""
+        began_ms = time.ticks_ms()
         while True:
             self.clock.us()
-            if self.session and self.session.task.done():
-                await self._ended(self.session)
-            await asyncio.sleep_ms(_SCREEN_MS)
+            if not self.session:
+                self.watchdog.feed()
+            if not self.occupied():
+                if not self._up and time.ticks_diff(time.ticks_ms(), began_ms) >= _UP_MS:
+                    self._come_up()
+                if self._up:
+                    self._keep_counters()
+            await asyncio.sleep_ms(_WATCH_MS)
 
+    def _come_up(self):
+        """The start was a good one. It is noted before the first recording, during which no file is written."""
+        if not self._up:
+            self._up = True
+            self._came_up()
 
-def draw(card, display):
-    """Draw the screen of the card's state."""
-    store, session = card.store, card.session
-    minutes_left = store.seconds_left // 60 if store else 0
-    if session:
-        level = min(100, session.mean * 100 // _FULL_LEVEL)
-        screens.recording(display, session.elapsed_s, level, session.speech, session.marks, minutes_left)
-    elif card.link_in_use():
-        screens.connected(display, card.name, card.link.sent_sectors)
-    elif card.making_room:
-        screens.notice(display, "making room", "one moment")
-    elif card.notice:
-        screens.notice(display, *card.notice)
-    else:
-        screens.idle(display, card.name, len(store.recordings), minutes_left)
-
-
-async def show(card):
-    """Keep the screen true. A card without a display works all the same."""
-    try:
-        from card.ui.display import Display
-
-        display = Display(board.display_bus(), board.DISPLAY_WIDTH, board.DISPLAY_HEIGHT)
-        while True:
-            draw(card, display)
-            await display.refresh()
-            await asyncio.sleep_ms(_SCREEN_MS)
-    except (OSError, ValueError, ImportError) as error:
-        card.log.note("no display: %r" % error)
+    def _keep_counters(self):
+        """Each minute, and after a recording: measure the battery and save what has changed."""
+        now_ms = time.ticks_ms()
+        if self._counted_ms is not None and time.ticks_diff(now_ms, self._counted_ms) < _COUNT_MS:
+            return
+        self._counted_ms = now_ms
+        battery_mv = board.battery_mv()
+        if battery_mv:
+            self.counters.lowest(counters.LOWEST_BATTERY_MV, battery_mv // _BATTERY_STEP_MV * _BATTERY_STEP_MV)
+        self.count()
+        self.counters.save()
 
 
 async def main():
-    gc.collect()  # what compiling the modules left behind lies between large buffers
     card = Card()
-    server = LinkServer(Stdio(*board.stdio()), card)
-    card.link = server
+    card.link = LinkServer(Stdio(*board.stdio()), card)
     watch_keys = keys.watch(board.keys(), card.on_gesture)
-    await asyncio.gather(watch_keys, card.watch_clock(), card.keep_room(), show(card), server.run())
+    await asyncio.gather(watch_keys, card.watch(), card.keep_room(), show(card), card.link.run())
 
 
 def run():

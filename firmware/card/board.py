@@ -9,11 +9,22 @@ from micropython import const, kbd_intr
 MIC_SCK_PIN, MIC_WS_PIN, MIC_SD_PIN = const(5), const(6), const(4)
 DISPLAY_SDA_PIN, DISPLAY_SCL_PIN = const(8), const(9)
 KEY_PINS = {"rec": 1, "memo": 2}
+BATTERY_PIN = const(7)
+BATTERY_DIVIDER = const(2)  # two equal resistors: the pin sees half of the battery
 
 SAMPLE_RATE = const(16000)
 MIC_RING_BYTES = const(32768)  # 16 DMA descriptors of 256 frames: 240 ms of slack for a late reader
 DISPLAY_HZ = const(400_000)
 DISPLAY_WIDTH, DISPLAY_HEIGHT = const(128), const(64)
+WATCHDOG_MS = const(8000)
+_NO_BATTERY_MV = const(1000)  # less than this is a pin with nothing on it
+_CAUSES = {
+    machine.PWRON_RESET: "power",
+    machine.HARD_RESET: "reset",
+    machine.WDT_RESET: "watchdog",
+    machine.DEEPSLEEP_RESET: "sleep",
+    machine.SOFT_RESET: "soft",
+}
 
 
 def keys():
@@ -44,6 +55,27 @@ def partition(label):
     """The data partition of that label, or None."""
     found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=label)
     return found[0] if found else None
+
+
+def watchdog():
+    """The chip's one watchdog, fed and running: unless `feed` is called every WATCHDOG_MS the card restarts."""
+    return machine.WDT(timeout=WATCHDOG_MS)
+
+
+def restart():
+    machine.reset()
+
+
+def reset_cause():
+    """Why the card started: a brown-out counts as power, a panic of the chip as reset."""
+    return _CAUSES.get(machine.reset_cause(), "reset")
+
+
+def battery_mv():
+    """The battery's voltage, or 0 when there is none."""
+    adc = machine.ADC(machine.Pin(BATTERY_PIN), atten=machine.ADC.ATTN_11DB)
+    measured_mv = adc.read_uv() // 1000 * BATTERY_DIVIDER
+    return measured_mv if measured_mv >= _NO_BATTERY_MV else 0
 
 
 def stdio():

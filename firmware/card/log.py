@@ -2,7 +2,10 @@
 
 import time
 
-_LINES = 64
+from micropython import const
+
+_LINES = const(32)
+_LINE_LENGTH = const(120)
 
 
 class Log:
@@ -12,4 +15,4 @@ class Log:
     def note(self, text):
         if len(self.lines) == _LINES:
             self.lines.pop(0)
-        self.lines.append("%s %s" % (time.ticks_ms(), text))
+        self.lines.append(("%s %s" % (time.ticks_ms(), text))[:_LINE_LENGTH])

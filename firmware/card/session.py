@@ -1,36 +1,37 @@
 """One recording from press to press: joins microphone, recorder and writer."""
 
-import asyncio
 import json
 
+from micropython import const
+
 from card.capture.loss import LossMeter
-from card.capture.microphone import Microphone
-from card.capture.recorder import FRAME_SAMPLES, FRAME_WORDS_BYTES, Recorder
+from card.capture.recorder import FRAME_SAMPLES, Recorder
 from card.capture.vad import Detector
 from card.errors import CardError, StorageFull
-from card.settings import OFF
+from card.settings import OF_SOUND, OFF
 from wire import block
+
+_RATE_PRIOR_SAMPLES = const(60 * 16000)  # a minute of unbroken speech, until more is known
+_FINEST_RATE = const(256)
 
 
 class Session:
-    """Runs from `start` until `finish`; `reason` tells why it ended. It ends by itself when storage is full or broken."""
+    """`run` lasts until `finish`; `reason` tells why it ended. It ends by itself when storage is full or broken, or after 12 h.
 
-    def __init__(self, card, i2s):
+    The card's watchdog is fed with each frame of sound and by nothing else."""
+
+    def __init__(self, card, microphone):
         self._card = card
         self._writer = card.store.begin()
         mode = card.settings["vad_mode"]
         detector = None if mode == OFF else Detector(mode, FRAME_SAMPLES)
         self._recorder = Recorder(self._writer, card.settings, card.gain, detector)
-        self._microphone = Microphone(i2s, FRAME_WORDS_BYTES)
+        self._microphone = microphone
         self._losses = LossMeter()
         self._room = True
         self._end_position = None
         self._asked = block.END_KEY
         self.reason = block.END_NONE
-        self.task = None
-
-    def start(self):
-        self.task = asyncio.create_task(self._run())
 
     @property
     def position(self):
@@ -52,6 +53,14 @@ class Session:
     def marks(self):
         return self._recorder.marks
 
+    @property
+    def seconds_left(self):
+        """Seconds until storage is full if speech goes on as in this recording so far."""
+        kept = self._recorder.kept_samples + _RATE_PRIOR_SAMPLES
+        heard = self.position + _RATE_PRIOR_SAMPLES
+        rate = max(1, kept * _FINEST_RATE // heard)
+        return self._card.store.seconds_left * _FINEST_RATE // rate
+
     def mark(self, position):
         """The owner marked this moment; a recording that has ended takes none. Storage trouble is told by the next frame."""
         if self.reason != block.END_NONE:
@@ -66,7 +75,7 @@ class Session:
         self._end_position = position
         self._asked = reason
 
-    async def _run(self):
+    async def run(self):
         try:
             self._writer.append(block.pack_block(block.HEAD, 0, self._head()))
             await self._record()
@@ -76,14 +85,13 @@ class Session:
         except (CardError, OSError) as error:
             self._card.log.note("recording failed: %r" % error)
             self.reason = block.END_FAULT
-        finally:
-            self._microphone.close()
         self._close()
 
     async def _record(self):
         while self._end_position is None:
             words = await self._microphone.frame()
             if words:
+                self._card.watchdog.feed()
                 lost = self._losses.frame(self._microphone.waited)
                 self._recorder.frame(words)
                 if lost:
@@ -128,6 +136,6 @@ class Session:
                 FRAME_SAMPLES,
                 block.CODEC_IMA_ADPCM,
                 block.KIND_RECORDING,
-                json.dumps(card.settings),
+                json.dumps({name: card.settings[name] for name in OF_SOUND}),
             )
         )

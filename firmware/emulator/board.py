@@ -5,6 +5,7 @@
 I2S_PINS = 5, 6, 4  # sck, ws, sd
 I2C_PINS = 8, 9  # sda, scl
 BATTERY_PIN = 7
+BATTERY_DIVIDER = 2
 KEY_PINS = {"rec": 1, "memo": 2}
 DISPLAY_ADDRESS = 0x3C
 
@@ -12,6 +13,7 @@ world = flash = microphone = display = line = None
 keys = {}  # by pin
 audio = {"heard": 0, "lost": 0}  # samples
 clock = {"set_us": 0}  # wall clock minus time since power-on
+watchdog = {}  # the chip's, once it runs: see chip.WDT
 battery_mv = 0
 reset_cause = 1
 power_off = None  # called with the reason; never returns
@@ -55,6 +57,7 @@ def reset(
     keys = {pin: Key(world) for pin in sorted(KEY_PINS.values())}
     audio.update(heard=0, lost=0)
     clock["set_us"] = 0
+    watchdog.clear()
     battery_mv = battery_millivolts
     reset_cause = cause
     power_off = on_power_off or _lose_power

@@ -86,28 +86,30 @@ class RTC:
 
 
 class WDT:
-    """machine.WDT: not fed in time, the card restarts. It cannot be stopped."""
+    """machine.WDT: not fed in time, the card restarts. The chip has one, which cannot be stopped: made again, it only
+    gets a new time."""
 
     def __init__(self, id=0, timeout=5000):
         if id != 0:
             raise ValueError("WDT(%s) doesn't exist" % id)
         if timeout <= 0:
             raise ValueError("WDT timeout too short")
-        self._timeout_us = timeout * 1000
-        self._deadline_us = 0
+        board.watchdog["timeout_us"] = timeout * 1000
         self.feed()
-        board.world.at(self._deadline_us, self._look)
+        board.world.cancel(board.watchdog.get("event"))
+        _watch()
 
     def feed(self):
         depth = heap.release()
-        self._deadline_us = board.world.now_us + self._timeout_us
+        board.watchdog["deadline_us"] = board.world.now_us + board.watchdog["timeout_us"]
         heap.restore(depth)
 
-    def _look(self):
-        if board.world.now_us >= self._deadline_us:
-            board.power_off("watchdog")
-        else:
-            board.world.at(self._deadline_us, self._look)
+
+def _watch():
+    """Look when the time is up whether it has been put off meanwhile."""
+    if board.world.now_us >= board.watchdog["deadline_us"]:
+        board.power_off("watchdog")
+    board.watchdog["event"] = board.world.at(board.watchdog["deadline_us"], _watch)
 
 
 def reset():

@@ -1,12 +1,10 @@
-"""The flash: NOR, in a file, with the part's prices. Programs clear bits, an erase sets a 4 KiB sector.
-
-Every call reads and writes the image file itself, so that a cut leaves what a real cut leaves."""
+"""The flash: NOR cells in partitions, with the part's prices. Programs clear bits, an erase sets a 4 KiB sector."""
 
 import struct
 
 from emulator import board, heap
+from emulator.nor import PAGE_BYTES, SECTOR_BYTES, SLICE_BYTES, FileCells
 
-SECTOR_BYTES, PAGE_BYTES, SLICE_BYTES = 4096, 256, 64
 TABLE_AT, TABLE_ENTRIES, ENTRY_BYTES = 0x8000, 95, 32
 _ENTRY_MAGIC = 0x50AA
 
@@ -37,23 +35,24 @@ class Region:
 
 
 class Flash:
-    """The image file at `path`. `cut_at`: None, or (number of the program or erase, from 1; "before", "mid"
-    or "after"). `log`: called with (kind, label, offset, size, time in µs) for each operation, or None."""
+    """`cells`: a function of the world's noise that makes them, or the path of an image file. `cut_at`: None, or (number of the
+    program or erase, from 1; "before", "mid" or "after"). `log`: called with (kind, label, offset, size, time in µs) for each
+    operation, or None. Once `powered` is False every call loses the power again: nothing of the card may run any more."""
 
-    def __init__(self, world, path, worst_case=False, cut_at=None, log=None):
-        self.file = open(path, "r+b")
+    def __init__(self, world, cells, worst_case=False, cut_at=None, log=None):
+        self.cells = FileCells(cells, world.noise) if isinstance(cells, str) else cells(world.noise)
         self.operations = 0  # programs and erases so far
+        self.powered = True
         self._world = world
         self._program_us = WORST_PROGRAM_US if worst_case else PROGRAM_US
         self._erase_us = WORST_ERASE_US if worst_case else ERASE_US
         self._cut_at = cut_at
         self._log = log
-        self._old = bytearray(SECTOR_BYTES)
         self.regions = self._read_table()
 
     def _read_table(self):
-        self.file.seek(TABLE_AT)
-        table = self.file.read(TABLE_ENTRIES * ENTRY_BYTES)
+        table = bytearray(TABLE_ENTRIES * ENTRY_BYTES)
+        self.cells.load(TABLE_AT, table, len(table))
         entries = [table[i : i + ENTRY_BYTES] for i in range(0, len(table), ENTRY_BYTES)]
         return [Region(entry) for entry in entries if struct.unpack_from("<H", entry)[0] == _ENTRY_MAGIC]
 
@@ -64,8 +63,8 @@ class Flash:
         region.counts["read_bytes"] += size
         self._note("read", region, offset, size)
         self._world.spend(READ_US + size // READ_BYTES_PER_US)
-        self.file.seek(region.address + offset)
-        self.file.readinto(buf)
+        self._need_power()
+        self.cells.read(region.address + offset, buf, size)
 
     def program(self, region, offset, buf):
         """Clear the bits that are clear in `buf`, slice by slice."""
@@ -82,8 +81,9 @@ class Flash:
         address = region.address + offset
         self._world.stall(self._program_us * _slices(address, size))
         if phase == "mid":
-            self._tear_program(address, memoryview(buf))
-        self._clear_bits(address, buf, size)
+            self.cells.tear_program(address, buf, size, self._world.noise)
+        else:
+            self.cells.program(address, buf, size)
         self._end(phase)
 
     def erase(self, region, offset, size):
@@ -99,69 +99,36 @@ class Flash:
             self._note("erase", region, sector, SECTOR_BYTES)
             phase = self._begin()
             self._world.stall(self._erase_us)
-            self.file.seek(region.address + sector)
-            self.file.write(self._half_erased(region.address + sector) if phase == "mid" else b"\xff" * SECTOR_BYTES)
+            if phase == "mid":
+                self.cells.tear_erase(region.address + sector, self._world.noise)
+            else:
+                self.cells.erase(region.address + sector)
             self._end(phase)
 
     def _note(self, kind, region, offset, size):
         if self._log:
             self._log(kind, region.label, offset, size, self._world.now_us)
 
+    def _need_power(self):
+        if not self.powered:
+            board.power_off("cut")
+
     def _begin(self):
         """Count an operation; returns the phase at which it shall be cut, if it is that one."""
+        self._need_power()
         self.operations += 1
         phase = self._cut_at[1] if self._cut_at and self._cut_at[0] == self.operations else None
         if phase == "before":
-            board.power_off("cut")
+            self._cut()
         return phase
 
     def _end(self, phase):
         if phase:
-            board.power_off("cut")
+            self._cut()
 
-    def _clear_bits(self, address, buf, size):
-        if len(self._old) < size:
-            self._old = bytearray(size)
-        self.file.seek(address)
-        self.file.readinto(self._old, size)
-        _and_into(self._old, buf, size)
-        self.file.seek(address)
-        self.file.write(self._old, size)
-
-    def _tear_program(self, address, view):
-        """Program some of the slices and half of the next one, then the power is gone."""
-        whole = self._world.noise.below(_slices(address, len(view)))
-        slices = list(_slice_bounds(address, len(view)))
-        for start, end in slices[:whole]:
-            self._clear_bits(address + start, bytearray(view[start:end]), end - start)
-        start, end = slices[whole]
-        mask = self._world.noise.bytes(end - start)
-        torn = bytearray([new | kept for new, kept in zip(view[start:end], mask)])
-        self._clear_bits(address + start, torn, end - start)
+    def _cut(self):
+        self.powered = False
         board.power_off("cut")
-
-    def _half_erased(self, address):
-        self.file.seek(address)
-        old = self.file.read(SECTOR_BYTES)
-        noise = self._world.noise.bytes(SECTOR_BYTES)
-        self.file.seek(address)
-        return bytearray([bits | risen for bits, risen in zip(old, noise)])
-
-
-@micropython.viper
-def _and_into(old: ptr8, new: ptr8, size: int):
-    for i in range(size):
-        old[i] = old[i] & new[i]
-
-
-def _slice_bounds(address, size):
-    """Start and end of each slice: at most 64 bytes, none crosses a page. As the flash driver cuts a program up."""
-    start = 0
-    while start < size:
-        page_left = PAGE_BYTES - (address + start) % PAGE_BYTES
-        end = start + min(SLICE_BYTES, page_left, size - start)
-        yield start, end
-        start = end
 
 
 def _slices(address, size):

@@ -7,6 +7,7 @@ from emulator import board, heap
 
 DESCRIPTOR_FRAMES, FRAME_BYTES = 256, 8
 MICROPHONE_RATE = 16_000
+DESCRIPTOR_US = 1_000_000 * DESCRIPTOR_FRAMES // MICROPHONE_RATE
 MONO, STEREO = 0, 1
 
 
@@ -19,6 +20,7 @@ class Microphone:
         self._file = open(path, "rb") if path else None
         self._dc = dc
         self._started_us = None
+        self.hung_us = None
         self._chunk = bytearray(2 * DESCRIPTOR_FRAMES)
         self._view = memoryview(self._chunk)
         self._on_end = []
@@ -39,6 +41,10 @@ class Microphone:
             self._on_end.append(action)
         else:
             self._at_end(action)
+
+    def hang(self):
+        """From now on no descriptor completes any more, until the chip restarts."""
+        self.hung_us = self._world.now_us
 
     def started(self):
         return self._started_us is not None
@@ -137,7 +143,8 @@ class I2S:
 
     def collect(self, merged=False):
         """Take in the descriptors that have completed by now. `merged`: while interrupts were masked."""
-        elapsed_us = board.world.now_us - self._start_us
+        hung_us = board.microphone.hung_us
+        elapsed_us = (board.world.now_us if hung_us is None else max(hung_us, self._start_us)) - self._start_us
         completed = elapsed_us * MICROPHONE_RATE // (DESCRIPTOR_FRAMES * 1_000_000)
         first = self._completed
         if merged and completed - first > 1:
@@ -160,13 +167,14 @@ class I2S:
             self._reads.pop(0)
             board.world.schedule(self._handler, self)
         board.world.cancel(self._event)
-        if self._reads:
+        if self._reads and board.microphone.hung_us is None:
             self._event = board.world.at(self._next_us(), self._work)
 
     def _block(self, read):
         self.collect()
         while not self._fill(read):
-            board.world.spend(self._next_us() - board.world.now_us)
+            left_us = self._next_us() - board.world.now_us
+            board.world.spend(left_us if left_us > 0 else DESCRIPTOR_US)  # a receiver that hangs is never due again
             self.collect()
 
     def _next_us(self):

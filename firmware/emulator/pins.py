@@ -75,5 +75,5 @@ class ADC:
         self._pin = pin if isinstance(pin, Pin) else Pin(pin)
 
     def read_uv(self):
-        """Microvolts at the pin."""
-        return board.battery_mv * 1000 if self._pin.id == board.BATTERY_PIN else 0
+        """Microvolts at the pin: the divider's part of the battery."""
+        return board.battery_mv * 1000 // board.BATTERY_DIVIDER if self._pin.id == board.BATTERY_PIN else 0

@@ -3,7 +3,8 @@
 The configuration: `flash`, `microphone` (paths or null), `seed`, `realtime`, `worst_case_flash`, `cut_at`, `log_flash`,
 `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`, `battery_millivolts`, `reset_cause`, `steps`, `events`.
 To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, flash (one operation), and in the end
-`off` with a reason and figures. Then the process waits to be killed: power that is gone runs no clean-up."""
+`off` with a reason, the steps that are left for after a restart, and figures. Then the process waits to be killed: power
+that is gone runs no clean-up."""
 # ruff: noqa: E402, I001 - the stand-ins are found after sys.path is set
 
 import binascii
@@ -28,6 +29,7 @@ from emulator.script import Script
 from emulator.serial import Console, Stream
 
 _ORPHAN_WAIT_MS = 10_000
+_BLOCK_SIZE = 5  # the block protocol's request
 
 
 class Reporter:
@@ -35,6 +37,8 @@ class Reporter:
 
     def __init__(self, descriptor):
         self.stream = open(descriptor, "wb")
+        self.script = None
+        self.crashed = False
 
     def emit(self, event, **fields):
         fields["event"] = event
@@ -52,7 +56,8 @@ class Reporter:
         board.display.settle()
         self.emit(
             "off",
-            reason=reason,
+            reason="crash" if self.crashed and reason == "end" else reason,
+            steps=self.script.remaining(),
             time_us=board.world.now_us,
             samples_heard=board.audio["heard"],
             samples_lost=board.audio["lost"],
@@ -97,16 +102,36 @@ def switch_on(config, reporter):
         cause=config["reset_cause"],
         on_power_off=reporter.off,
     )
-    Script(config["steps"], {name: board.key(name) for name in board.KEY_PINS}, reporter.emit)
+    reporter.script = Script(config["steps"], {name: board.key(name) for name in board.KEY_PINS}, reporter.emit)
     random.seed(int.from_bytes(board.entropy.bytes(3), "little"))
 
 
-def mount_card():
+def mount(partition):
+    """As the port's _boot.py and inisetup.py do it: a partition that begins blank gets a file system, any other is left alone.
+
+    Returns False where the board would go on telling, for ever, that its file system is corrupted."""
+    # No modification times: they would be those of the host's clock.
+    options = {"readsize": 32, "progsize": 32, "lookahead": 32}
+    try:
+        vfs.mount(vfs.VfsLfs2(partition, mtime=False, **options), "/")
+    except OSError:
+        first = bytearray(partition.ioctl(_BLOCK_SIZE, 0))
+        partition.readblocks(0, first)
+        if any(byte != 0xFF for byte in first):
+            return False
+        vfs.VfsLfs2.mkfs(partition, **options)
+        vfs.mount(vfs.VfsLfs2(partition, mtime=False, **options), "/")
+        with open("/boot.py", "w") as file:
+            file.write("# This file is executed on every boot (including wake-boot from deepsleep)\n")
+    return True
+
+
+def mount_card(reporter):
     """From here on the card sees what it sees on the board: its flash, the frozen modules and the stand-ins."""
     vfs.umount("/")
     partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="vfs")[0]
-    # No modification times: they would be those of the host's clock.
-    vfs.mount(vfs.VfsLfs2(partition, readsize=32, progsize=32, lookahead=32, mtime=False), "/")
+    if not mount(partition):
+        reporter.off("corrupt")
     os.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
     for name in list(sys.modules):
@@ -131,7 +156,7 @@ def main():
         config = json.load(file)
     reporter = Reporter(config["events"])
     switch_on(config, reporter)
-    mount_card()
+    mount_card(reporter)
     gc.collect()
     reporter.emit("booted", emulator_heap_bytes=gc.mem_alloc())
     try:
@@ -140,7 +165,10 @@ def main():
         reporter.off("reset")
     except BaseException as error:
         sys.print_exception(error, sys.stderr)
-        reporter.off("crash")
+        if not board.watchdog:
+            reporter.off("crash")
+        reporter.crashed = True
+        board.world.wait(None)  # at the prompt, where nothing feeds the watchdog
 
 
 main()

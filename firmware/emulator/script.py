@@ -10,14 +10,25 @@ NO_MICROPHONE_US = 60_000_000
 
 class Script:
     """`steps`: lists of a word and its arguments: ["tap", KEY], ["double", KEY], ["hold", KEY, µs], ["wait", µs],
-    ["until mic-end"], ["plug"], ["unplug"], ["serve"], ["cut"]. `keys`: by name. `emit(event, **fields)`: tells."""
+    ["until mic-end"], ["hang mic"], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"]. `keys`: by name.
+
+    `plug` waits until a host has come and gone, `plugged` does not, and `serve` is the last. `emit(event, **fields)`: tells."""
 
     def __init__(self, steps, keys, emit):
         self._steps = list(steps)
         self._keys = keys
         self._emit = emit
         self._plugs = 0
+        self._cable = []  # the step that brings the cable to where it is now
+        self._next_us = 0
         board.world.at(BOOT_US, self._next)
+
+    def remaining(self):
+        """The steps that a card which restarts now still has before it: the cable as it is, the rest of a wait, and the others.
+
+        What waits for the microphone's end has then waited in vain: its sound starts over."""
+        left_us = self._next_us - board.world.now_us
+        return self._cable + ([["wait", left_us]] if left_us > 0 else []) + self._steps
 
     def _next(self):
         if not self._steps:
@@ -27,7 +38,8 @@ class Script:
         _STEPS[word](self, *arguments)
 
     def _after(self, us):
-        board.world.at(board.world.now_us + us, self._next)
+        self._next_us = board.world.now_us + us
+        board.world.at(self._next_us, self._next)
 
     def _move(self, key, level, after_us):
         board.world.at(board.world.now_us + after_us, lambda: self._keys[key].move(level))
@@ -55,27 +67,44 @@ class Script:
         if not board.microphone.started():
             board.power_off("deaf")
 
+    def _hang_mic(self):
+        board.microphone.hang()
+        self._after(0)
+
     def _plug(self):
-        board.line.plug(self._let_go)
-        self._emit("plugged", serial=self._plugs)
-        self._plugs += 1
+        self._connect("plug", self._let_go)
 
     def _let_go(self):
+        board.line.expect_nobody()
+        self._cable = [["plugged"]]
+        self._after(0)
+
+    def _stay_plugged(self):
+        self._connect("plugged", _nothing)
         board.line.expect_nobody()
         self._after(0)
 
     def _serve(self):
-        board.line.plug(lambda: None)
+        self._connect("serve", _nothing)
+
+    def _connect(self, word, on_let_go):
+        board.line.plug(on_let_go)
+        self._cable = [[word]]
         self._emit("plugged", serial=self._plugs)
         self._plugs += 1
 
     def _unplug(self):
         board.line.unplug()
+        self._cable = []
         self._emit("unplugged")
         self._after(0)
 
     def _cut(self):
         board.power_off("cut")
+
+
+def _nothing():
+    pass
 
 
 _STEPS = {
@@ -84,7 +113,9 @@ _STEPS = {
     "hold": Script._hold,
     "wait": Script._after,
     "until mic-end": Script._until_mic_end,
+    "hang mic": Script._hang_mic,
     "plug": Script._plug,
+    "plugged": Script._stay_plugged,
     "unplug": Script._unplug,
     "serve": Script._serve,
     "cut": Script._cut,

@@ -7,19 +7,19 @@ from collections import namedtuple
 VERSION = 1
 REQUEST, ANSWER, LISTING, SECTOR = 1, 2, 3, 4
 
-LISTED_ENDED, LISTED_SAFE, LISTED_HEADLESS = 1, 2, 4
+LISTED_ENDED, LISTED_SAFE, LISTED_HEADLESS, LISTED_MINE = 1, 2, 4, 8
 ENTRIES_PER_LISTING = 64
 MAX_JSON_BYTES = 2048
 
 UNKNOWN, BAD, GONE, OPEN, DIGEST, FLASH, BUSY = "unknown", "bad", "gone", "open", "digest", "flash", "busy"
 
 _LISTING = "<IHH"
-_ENTRY = "<8sIIIHBBI"
+_ENTRY = "<8sIIIHBBB3s"
 LISTING_HEADER_BYTES = struct.calcsize(_LISTING)
 ENTRY_BYTES = struct.calcsize(_ENTRY)
 SECTOR_NUMBER_BYTES = 2
 
-Entry = namedtuple("Entry", ("nonce", "recording", "boot", "samples", "sectors", "flags", "reason"))
+Entry = namedtuple("Entry", ("nonce", "recording", "boot", "samples", "sectors", "flags", "reason", "copies"))
 Listing = namedtuple("Listing", ("generation", "first", "total", "entries"))
 
 
@@ -45,7 +45,7 @@ def pack_listing_header(buf, generation, first, total):
 
 def pack_entry(buf, index, entry):
     """Write entry `index` of a listing (0 to 63) behind its header."""
-    struct.pack_into(_ENTRY, buf, LISTING_HEADER_BYTES + index * ENTRY_BYTES, *entry, 0)
+    struct.pack_into(_ENTRY, buf, LISTING_HEADER_BYTES + index * ENTRY_BYTES, *entry, bytes(3))
 
 
 def read_listing(payload):
@@ -55,6 +55,6 @@ def read_listing(payload):
         raise ValueError("not a listing")
     generation, first, total = struct.unpack_from(_LISTING, payload)
     entries = [
-        Entry(*struct.unpack_from(_ENTRY, payload, LISTING_HEADER_BYTES + i * ENTRY_BYTES)[:7]) for i in range(count)
+        Entry(*struct.unpack_from(_ENTRY, payload, LISTING_HEADER_BYTES + i * ENTRY_BYTES)[:8]) for i in range(count)
     ]
     return Listing(generation, first, total, entries)

@@ -12,18 +12,19 @@ PAGE_BYTES = 256
 SCAN_BYTES = 64  # marker and header: what a scan at start reads of each sector
 MARKER_AT, MARKER_BYTES = 0, 28
 HEADER_AT, HEADER_BYTES = 28, 36
-CELLS_AT, CELL_BYTES, CELL_COUNT = 64, 16, 10
+CELLS_AT, CELL_BYTES, CELL_COUNT = 64, 16, 12
 CELLS_END = CELLS_AT + CELL_COUNT * CELL_BYTES
 BLOCKS_AT = PAGE_BYTES
 BLANK = 0xFF
 
-ENDED, SAFE, DEAD = b"E", b"S", b"D"
-CELLS_OF = {ENDED: (0, 1), SAFE: (2, 3, 4, 5, 6, 7), DEAD: (8, 9)}
+ENDED, SAFE, DEAD, SINCE = b"E", b"S", b"D", b"T"
+CELLS_OF = {ENDED: (0, 1), SAFE: (2, 3, 4, 5, 6, 7), DEAD: (8, 9), SINCE: (10, 11)}
 
 _MARKER_MAGIC, _HEADER_MAGIC = b"VCc1", b"VCs1"
 _MARKER = "<4sIII8s"
 _HEADER = "<4sIHHI8sQ"
 _CELL = "<1s3s8s"
+_BLANK_CELLS = b"\xff" * (CELL_COUNT * CELL_BYTES)
 
 Marker = namedtuple("Marker", ("erases", "recording", "boot", "card"))
 Header = namedtuple("Header", ("recording", "number", "boot", "nonce", "ticks_us"))
@@ -99,16 +100,18 @@ def read_cell(buf, at):
     return Cell(kind, library, value) if kind in CELLS_OF else None
 
 
+def cells_of(buf, kind, cells_at=CELLS_AT):
+    """The valid Cells of a kind, in the order of their places. `cells_at` is where the cells start in `buf`."""
+    read = [read_cell(buf, cells_at + index * CELL_BYTES) for index in CELLS_OF[kind]]
+    return [cell for cell in read if cell and cell.kind == kind]
+
+
 def find_cell(buf, kind, cells_at=CELLS_AT):
-    """The first valid Cell of a kind, or None. `cells_at` is where the cells start in `buf`."""
-    for index in CELLS_OF[kind]:
-        cell = read_cell(buf, cells_at + index * CELL_BYTES)
-        if cell and cell.kind == kind:
-            return cell
-    return None
+    """The first valid Cell of a kind, or None."""
+    found = cells_of(buf, kind, cells_at)
+    return found[0] if found else None
 
 
 def blank_cells(sector):
     """Make the state cells of a sector buffer blank: as the host's file and the digest see it."""
-    for i in range(CELLS_AT, CELLS_END):
-        sector[i] = BLANK
+    sector[CELLS_AT:CELLS_END] = _BLANK_CELLS

@@ -5,21 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
-from voicecard.device.client import CardLink, Hello, Listed
+from voicecard.device.client import CardLink, Listed
 from voicecard.errors import DeviceError, RefusedError
 from voicecard.firmware.wire.message import DIGEST
 from voicecard.firmware.wire.sector import SECTOR_BYTES
 from voicecard.library.archive import Library
+from voicecard.library.clocks import Reading
 from voicecard.library.entry import Entry
 from voicecard.library.files import file_digest
 from voicecard.library.incoming import Incoming
-from voicecard.library.recording import read_recording
 
 Progress = Callable[[str, int, int], None]
-
-_DRIFT = 100e-6  # of a crystal: what a card's ticks may be off since the recording
 
 
 @dataclass(slots=True)
@@ -42,30 +39,47 @@ def sync(link: CardLink, library: Library, on_progress: Progress | None = None) 
     report = SyncReport(link.hello.card)
     started = time.monotonic()
     with library.writing():
-        for listed in link.recordings():
+        remember_clock(link, library)
+        link.set_clock()
+        for listed in link.recordings(library.id):
             if not listed.ended:
                 report.open += 1
             elif _holds(link, library, listed):
                 report.known += 1
             else:
                 report.new.append(_bring(link, library, listed, report, on_progress))
-    link.set_clock()
+        library.place_in_time(link.hello.card)
+    report.new = [library.entry(entry.id) for entry in report.new]
     report.seconds = time.monotonic() - started
     return report
 
 
+def remember_clock(link: CardLink, library: Library) -> None:
+    """Let the library remember what wall time the card's ticks mean in this start."""
+    hello = link.hello
+    uncertainty_ms = round(1000 * hello.uncertainty_s) + 1
+    library.note_clock(hello.card, hello.boot, Reading(hello.ticks_us, round(1000 * hello.heard_at), uncertainty_ms))
+
+
 def _holds(link: CardLink, library: Library, listed: Listed) -> bool:
-    """Whether the library has the recording; the card is told so if it does not know. What went bad here counts as missing."""
+    """Whether the library has the recording, which the card then counts. What went bad here counts as missing.
+
+    The library alone decides. Where the card counts what is missing it is told so first: until it is proved anew, nothing but
+    the card may hold it."""
     held = library.find(link.hello.card, listed.number, listed.nonce)
-    if held is None:
+    if held is None or not library.is_intact(held):
+        if listed.mine:
+            link.revoke(listed, library.id)
         return False
-    if not listed.safe:
-        try:
-            link.prove(listed, file_digest(held.original), library.id)
-        except RefusedError as refusal:
-            if refusal.code != DIGEST:
-                raise
-            return False
+    if listed.mine and not held.salvaged:
+        return True
+    try:
+        link.prove(listed, file_digest(held.original), library.id)
+    except RefusedError as refusal:
+        if refusal.code != DIGEST:
+            raise
+        return False
+    library.confirm(held)
     return True
 
 
@@ -78,7 +92,7 @@ def _bring(link: CardLink, library: Library, listed: Listed, report: SyncReport,
             if on_progress:
                 on_progress(name, incoming.sectors_done * SECTOR_BYTES, listed.sectors * SECTOR_BYTES)
         _prove(link, library, listed, incoming)
-        return incoming.finish(*_started(incoming, link.hello))
+        return incoming.finish()
 
 
 def _prove(link: CardLink, library: Library, listed: Listed, incoming: Incoming) -> None:
@@ -92,14 +106,3 @@ def _prove(link: CardLink, library: Library, listed: Listed, incoming: Incoming)
                 f"what arrived of recording {listed.number} is not what the card holds: it stays on the card, sync again"
             ) from refusal
         raise
-
-
-def _started(incoming: Incoming, hello: Hello) -> tuple[datetime | None, str, int | None]:
-    """(start, how it is known, uncertainty in ms), when the card had no wall clock but has not restarted since."""
-    recording = read_recording(incoming.path)
-    if recording.started is not None or recording.boot != hello.boot or recording.start_ticks_us is None:
-        return None, "", None
-    ago_s = (hello.ticks_us - recording.start_ticks_us) / 1e6
-    uncertainty_ms = round(1000 * (hello.uncertainty_s + abs(ago_s) * _DRIFT)) + 1
-    heard = datetime.fromtimestamp(hello.heard_at).astimezone()
-    return heard - timedelta(seconds=ago_s), "card ticks, placed at sync", uncertainty_ms

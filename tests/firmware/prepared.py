@@ -21,17 +21,32 @@ def make_image(path, sectors, marked=True):
     clean = bytearray(b"\xff" * sector.SECTOR_BYTES)
     if marked:
         sector.pack_marker(clean, 0, 0, 0, CARD)
-    with open(path, "wb") as image:
-        image.write(b"\xff" * 0x8000 + entry + b"\xff" * (PARTITION_AT - 0x8000 - len(entry)))
+    put_back(path, b"\xff" * 0x8000 + entry + b"\xff" * (PARTITION_AT - 0x8000 - len(entry)))
+    with open(path, "ab") as image:
         for _ in range(sectors):
             image.write(clean)
 
 
-def power_on(path, **options):
+def power_on(path, recover=True, **options):
     """Switch the board on and open the log, as the application does. Returns (log, partition)."""
     board.reset(flash_path=path, **options)
     (partition,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="recordings")
-    return SectorLog(partition, Clock(), Log(), ledger_folder=os.getcwd()), partition
+    return SectorLog(partition, Clock(), Log(), ledger_folder=os.getcwd(), recover=recover), partition
+
+
+def put_back(path, image):
+    """Make a flash image what it was, without the bits that cuts have left in between since."""
+    with open(path, "wb") as file:
+        file.write(image)
+    try:
+        os.remove(path + ".marginal")
+    except OSError:
+        pass
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def counts():

@@ -1,5 +1,7 @@
 """The emulated flash is NOR with the part's prices and errors, and a cut leaves what a real cut leaves."""
 
+import os
+
 import esp32
 import micropython
 
@@ -119,28 +121,131 @@ def test_a_cut_before_an_operation_leaves_all_and_one_after_it_leaves_it_whole()
 def test_a_cut_in_a_program_tears_one_slice_and_touches_no_other_page():
     torn = set()
     for seed in range(12):
-        flash = partition(cut_at=(2, "mid"), seed=seed)
-        flash.ioctl(6, 1)
-        assert power_lost(flash.writeblocks, 1, bytes(256), 256)
-        assert stored(SECTOR, 256) == b"\xff" * 256
-        assert stored(SECTOR + 512, 256) == b"\xff" * 256
-        page = stored(SECTOR + 256, 256)
+        flash = torn_page(seed)
+        page = read(flash, 256, 256)
+        assert read(flash, 0, 256) == read(flash, 512, 256) == b"\xff" * 256
         whole = len(page) - len(page.lstrip(b"\0"))
         half = whole // 64 * 64
         assert page[half + 64 :] == b"\xff" * (192 - half)
-        assert page[half : half + 64] not in (bytes(64), b"\xff" * 64)
         torn.add(half)
     assert len(torn) > 1
 
 
-def test_a_cut_in_an_erase_only_sets_bits():
-    flash = partition(cut_at=(3, "mid"))
+def test_the_torn_bits_read_as_they_like_until_they_are_programmed_again():
+    rights = 0
+    for seed in range(12):
+        flash = torn_page(seed)
+        assert len(readings(flash)) > 1
+        if bytes(256) in readings(flash):  # cut so late that it may read as if nothing had happened
+            rights += 1
+        flash.writeblocks(1, b"\xff" * 256, 256)
+        assert len(readings(flash)) > 1, "ones change nothing"
+        flash.writeblocks(1, bytes(256), 256)
+        assert readings(flash) == {bytes(256)}
+    assert rights
+
+
+def test_an_erase_heals_torn_bits():
+    flash = torn_page(1)
     flash.ioctl(6, 1)
-    flash.writeblocks(1, b"\x55" * 64, 0)
+    assert readings(flash) == {b"\xff" * 256}
+
+
+def test_weak_bits_look_blank_and_take_no_zero_until_the_sector_is_erased_to_its_end():
+    flash = weak_sector()
+    for _ in range(2):
+        flash.writeblocks(1, bytes(SECTOR), 0)
+        weak = read(flash, 0, SECTOR)
+        assert weak != bytes(SECTOR) and weak == stored(SECTOR, SECTOR)
+    flash.ioctl(6, 1)
+    flash.writeblocks(1, bytes(SECTOR), 0)
+    assert read(flash, 0, SECTOR) == bytes(SECTOR)
+
+
+def test_what_a_cut_left_in_between_outlives_the_power_and_ends_with_its_cause():
+    torn_page(1)
+    assert IMAGE + ".marginal" in os.listdir()
+    flash = power_cycled()
+    assert len(readings(flash)) > 1
+    flash.writeblocks(1, bytes(256), 256)
+    assert IMAGE + ".marginal" not in os.listdir()
+    weak_sector()
+    flash = power_cycled()
+    flash.writeblocks(1, bytes(SECTOR), 0)
+    assert read(flash, 0, SECTOR) != bytes(SECTOR)
+
+
+def test_another_image_of_the_same_name_has_none_of_it():
+    torn_page(1)
+    with open(IMAGE + ".marginal", "rb") as file:
+        kept = file.read()
+    make_image(IMAGE, 4)
+    with open(IMAGE + ".marginal", "wb") as file:
+        file.write(kept)
+    assert len(readings(power_cycled())) == 1
+
+
+def test_the_same_seed_tears_and_reads_the_same():
+    def run(seed):
+        flash = torn_page(seed)
+        return [read(flash, 256, 256) for _ in range(8)]
+
+    assert run(3) == run(3) != run(4)
+
+
+def test_a_cut_in_an_erase_only_sets_bits():
+    outcomes = set()
+    for seed in range(12):
+        flash = torn_erase(seed)
+        after = read(flash, 0, 64)
+        assert all([byte & 0x55 == 0x55 for byte in after])
+        outcomes.add("blank" if after == b"\xff" * 64 else "old" if after == b"\x55" * 64 else "random")
+    assert outcomes == {"blank", "old", "random"}
+
+
+def torn_page(seed):
+    """The partition after a cut in the program of zeros to page 1 of sector 1."""
+    flash = partition(cut_at=(2, "mid"), seed=seed)
+    flash.ioctl(6, 1)
+    assert power_lost(flash.writeblocks, 1, bytes(256), 256)
+    return power_cycled(seed)
+
+
+def torn_erase(seed):
+    """The partition after a cut in the erase of sector 1, which held 0x55."""
+    flash = partition(cut_at=(3, "mid"), seed=seed)
+    flash.ioctl(6, 1)
+    flash.writeblocks(1, b"\x55" * SECTOR, 0)
     assert power_lost(flash.ioctl, 6, 1)
-    after = stored(SECTOR, 64)
-    assert after not in (b"\x55" * 64, b"\xff" * 64)
-    assert all([byte & 0x55 == 0x55 for byte in after])
+    return power_cycled(seed)
+
+
+def weak_sector():
+    """The partition after a cut that left sector 1 blank to the eye."""
+    for seed in range(40):
+        flash = torn_erase(seed)
+        if board.flash.cells.weak:
+            assert read(flash, 0, SECTOR) == b"\xff" * SECTOR
+            return flash
+    raise AssertionError("no erase was cut so")
+
+
+def power_cycled(seed=0):
+    board.reset(flash_path=IMAGE, seed=seed)
+    (found,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="recordings")
+    return found
+
+
+def read(flash, offset, size):
+    """Of sector 1."""
+    buf = bytearray(size)
+    flash.readblocks(1, buf, offset)
+    return bytes(buf)
+
+
+def readings(flash):
+    """What page 1 of sector 1 reads like, over and over."""
+    return {read(flash, 256, 256) for _ in range(40)}
 
 
 def power_lost(action, *args):

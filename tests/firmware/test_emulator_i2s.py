@@ -7,6 +7,7 @@ import esp32
 import machine
 
 from emulator import board
+from emulator.world import PowerOff
 from prepared import make_image
 
 DC = 40 << 16
@@ -167,3 +168,37 @@ def test_what_the_board_does_not_have_is_refused():
         except ValueError:
             continue
         raise AssertionError(wrong)
+
+
+def test_a_receiver_that_hangs_completes_nothing_more_until_the_next_start():
+    room(60_000)
+    i2s, buf, filled = microphone(), bytearray(4 * 256), []
+    i2s.irq(filled.append)
+    i2s.readinto(buf)
+    time.sleep_ms(40)
+    assert len(filled) == 1
+    board.microphone.hang()
+    for _ in range(2):
+        i2s.readinto(buf)
+        time.sleep(10)
+    assert len(filled) == 2, "what had completed before is still there"
+    again = microphone()
+    again.irq(filled.append)
+    again.readinto(buf)
+    time.sleep(10)
+    assert len(filled) == 2, "opening it again does not help"
+    room(60_000)
+    microphone().readinto(buf)
+
+
+def test_a_blocking_read_of_a_receiver_that_hangs_ends_with_the_watchdog():
+    room(60_000)
+    machine.WDT(timeout=1000)
+    i2s = microphone()
+    board.microphone.hang()
+    try:
+        i2s.readinto(bytearray(400))
+    except PowerOff as end:
+        assert end.args == ("watchdog",)
+    else:
+        raise AssertionError("it read something")

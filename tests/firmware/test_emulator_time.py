@@ -134,3 +134,17 @@ def test_a_watchdog_that_is_not_fed_ends_the_run():
         assert end.args == ("watchdog",)
     else:
         raise AssertionError("the watchdog slept")
+
+
+def test_there_is_one_watchdog_and_making_it_again_only_changes_its_time():
+    board.reset()
+    machine.WDT(timeout=1000)
+    machine.WDT(timeout=5000)
+    time.sleep_ms(4900)
+    machine.WDT(timeout=500)
+    try:
+        time.sleep_ms(501)
+    except PowerOff as end:
+        assert end.args == ("watchdog",)
+    else:
+        raise AssertionError("the watchdog slept")

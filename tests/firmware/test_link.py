@@ -1,14 +1,18 @@
 """The link's server, request by request: it answers what it knows, refuses the rest, and deletes or trusts nothing unproven."""
 
 import asyncio
+import os
 import time
 from binascii import hexlify
 from hashlib import sha256
 
+from card import counters, settings
 from card.clock import Clock
+from card.core import Core
 from card.link.server import LinkServer
 from card.log import Log
-from prepared import CARD, file_of, make_image, power_on
+from emulator import board
+from prepared import CARD, PARTITION_AT, file_of, make_image, power_on
 from test_store import IMAGE, record
 from wire import frame, message
 
@@ -50,7 +54,9 @@ class Line:
 
 
 class FakeCard:
-    """What the requests act on."""
+    """What the requests about recordings act on."""
+
+    formatted = None
 
     def __init__(self, store):
         self.store, self.clock, self.log = store, Clock(), Log()
@@ -62,13 +68,17 @@ class FakeCard:
 
 def talk(store, *requests, on_frame=None, raw=b""):
     """Send requests (dicts) at once; returns the frames that come back, answers already read."""
+    return converse(FakeCard(store), *requests, on_frame=on_frame, raw=raw)
+
+
+def converse(card, *requests, on_frame=None, raw=b""):
     line = Line()
     line.on_frame = on_frame
     writer = frame.FrameWriter(frame.MAX_TO_CARD_BYTES)
     line.send(raw)
     for number, fields in enumerate(requests):
         line.send(bytes(writer.frame(message.REQUEST, number + 1, message.pack_json(fields))))
-    server = LinkServer(line, FakeCard(store))
+    server = card.link = LinkServer(line, card)
 
     async def serve():
         task = asyncio.create_task(server.run())
@@ -238,3 +248,159 @@ def test_a_host_counts_as_at_work_through_a_long_pull_and_for_ten_seconds_after_
 
     asyncio.run(serve())
     assert len(in_use) >= 4 and all(in_use)
+
+
+def test_a_library_sees_what_it_holds_itself_and_can_take_that_back():
+    store = fresh_store()
+    (recording,) = store.recordings[:1]
+    talk(store, proof(store, recording))
+    flags = {}
+    for library in (LIBRARY, "ffffff"):
+        ((_, _, payload),) = talk(store, {"do": "list", "from": 0, "library": library})
+        entry = message.read_listing(payload).entries[0]
+        flags[library] = entry.flags & message.LISTED_MINE
+        assert entry.flags & message.LISTED_SAFE and entry.copies == 1
+    assert flags == {LIBRARY: message.LISTED_MINE, "ffffff": 0}
+    assert talk(store, {"do": "list", "from": 0, "library": "ff"})[0][2]["error"] == "bad"
+
+    revoke = {"do": "revoke", "n": recording, "nonce": proof(store, recording)["nonce"], "library": LIBRARY}
+    wrong = dict(revoke)
+    wrong["nonce"] = "11" * 8
+    assert talk(store, wrong)[0][2]["error"] == "gone"
+    assert store.entry(recording).copies == 1
+    assert [answer for _, _, answer in talk(store, revoke, revoke)] == [{"revoked": True}] * 2
+    assert store.entry(recording).copies == 0 and not store.entry(recording).flags & message.LISTED_SAFE
+
+
+def forget_files():
+    for folder, names in (("", ("settings.json",)), ("/data", ("counters.json", "boots", "formatting"))):
+        for name in names:
+            try:
+                os.remove(os.getcwd() + folder + "/" + name)
+            except OSError:
+                pass
+
+
+def fresh_card(recordings=0, **options):
+    """A whole card without its application, whose files lie in the current folder."""
+    forget_files()
+    make_image(IMAGE, 16, **options)
+    if recordings:
+        store, _ = power_on(IMAGE)
+        for _ in range(recordings):
+            record(store, 40)
+    board.reset(flash_path=IMAGE)
+    return Core(os.getcwd())
+
+
+def answers(card, *requests):
+    return [answer for _, _, answer in converse(card, *requests)]
+
+
+def test_settings_are_told_with_their_limits_and_changed_all_or_none():
+    card = fresh_card(1)
+    before = dict(card.settings)
+    (told,) = answers(card, {"do": "settings"})
+    assert told["settings"]["copies"] == {"value": 1, "default": 1, "allowed": {"from": 1, "to": 4}}
+    assert told["settings"]["vad_mode"]["allowed"] == [0, 1, 2, 3, "off"] and set(told["settings"]) == set(
+        settings.TABLE
+    )
+    for wrong in ({"copies": 5}, {"copies": 2, "colour": 1}, [], None, {"copies": True}):
+        assert answers(card, {"do": "set", "settings": wrong})[0]["error"] == "bad"
+    assert card.settings == before and settings.load(Log(), os.getcwd() + "/settings.json") == before
+    (changed,) = answers(card, {"do": "set", "settings": {"copies": 2, "remove": "after days"}})
+    assert changed["settings"]["copies"] == card.store.copies == 2
+    board.reset(flash_path=IMAGE)
+    again = Core(os.getcwd())
+    assert again.settings == card.settings and again.settings["remove"] == "after days" and again.store.copies == 2
+
+
+def test_settings_that_cannot_be_saved_are_not_changed():
+    card = fresh_card(1)
+    card._settings_path = "/nowhere/settings.json"
+    assert answers(card, {"do": "set", "settings": {"copies": 2}})[0]["error"] == "flash"
+    assert card.settings["copies"] == card.store.copies == 1
+
+
+def test_damaged_frames_are_counted():
+    noise = b"\0garbage\0\xff\xff\0" + b"x" * 500 + b"\0"
+    ((_, _, told),) = converse(fresh_card(1), {"do": "counters"}, raw=noise)
+    assert told["link_errors"] == 3 and told["boots"] == dict.fromkeys(counters.CAUSES, 0)
+
+
+def test_the_log_is_told_as_far_as_an_answer_holds_it():
+    card = fresh_card(1)
+    for number in range(100):
+        card.log.note('%d "%s"' % (number, "x" * 200))
+    (told,) = answers(card, {"do": "log"})
+    assert 10 < len(told["lines"]) <= 32 and ' 99 "x' in told["lines"][-1]
+
+
+def test_an_image_is_the_whole_partition_as_it_lies_on_flash():
+    card = fresh_card(2)
+    talk(card.store, proof(card.store, 1))
+    frames = converse(card, {"do": "image", "from": 3})
+    assert frames[0][2] == {"sectors": 16} and frames[-1][2] == {"done": True}
+    sectors = [payload for kind, _, payload in frames if kind == message.SECTOR]
+    assert [int.from_bytes(payload[:2], "little") for payload in sectors] == list(range(3, 16))
+    with open(IMAGE, "rb") as image:
+        image.seek(PARTITION_AT + 3 * 4096)
+        assert b"".join(payload[2:] for payload in sectors) == image.read()
+    assert answers(card, {"do": "image", "from": 17})[0]["error"] == "bad"
+
+
+def test_only_the_cards_name_and_the_words_format_it():
+    card = fresh_card(2)
+    wrong = ({}, {"card": CARD}, {"erase": "all recordings"}, {"card": "other", "erase": "all recordings"})
+    for fields in wrong + ({"card": CARD, "erase": "everything"}, {"card": "", "erase": "all recordings"}):
+        request = {"do": "format"}
+        request.update(fields)
+        assert answers(card, request)[0]["error"] == "bad"
+    card.occupied = lambda: True
+    assert answers(card, {"do": "format", "card": CARD, "erase": "all recordings"})[0]["error"] == "busy"
+    assert card.store.recordings == [1, 2] and board.flash.regions[0].counts["erases"] == 0
+
+
+def format_card(card):
+    return {"do": "format", "card": card.name, "erase": "all recordings"}
+
+
+async def formatted(card):
+    while card.formatted is not None:
+        await asyncio.sleep_ms(1)
+
+
+def test_a_format_erases_everything_under_a_new_name_and_meanwhile_nothing_else_is_served():
+    card = fresh_card(2)
+    first = converse(card, format_card(card), {"do": "status"}, {"do": "list", "from": 0}, {"do": "hello"})
+    assert first[0][2] == {"sectors": 16} and first[1][2]["state"] == "formatting" and first[1][2]["formatted"] < 16
+    assert first[2][2]["error"] == "busy"
+    asyncio.run(formatted(card))
+    assert card.state == "idle" and card.name not in ("", CARD) and len(card.name) == 6
+    assert card.store.recordings == [] and card.store.clean_sectors == 16
+    assert card.count()["erases"] >= 16
+
+
+def test_a_format_that_a_power_cut_interrupts_is_finished_at_the_next_start():
+    card = fresh_card(2)
+    converse(card, format_card(card), on_frame=lambda line: stop_formatting(card))
+    assert card.formatted is not None
+    board.reset(flash_path=IMAGE)
+    again = Core(os.getcwd())
+    assert again.state == "formatting" and again.store is None
+    asyncio.run(formatted(again))
+    assert again.state == "idle" and again.store.clean_sectors == 16 and again.name not in ("", CARD)
+
+
+def stop_formatting(card):
+    card._formatting.cancel()
+
+
+def test_flash_that_was_never_prepared_can_be_imaged_and_formatted():
+    card = fresh_card(marked=False)
+    assert card.state == "fault" and card.name == ""
+    (listed, image) = answers(card, {"do": "list", "from": 0}, {"do": "image", "from": 16})[:2]
+    assert listed["error"] == "flash" and image == {"sectors": 16}
+    assert answers(card, format_card(card))[0] == {"sectors": 16}
+    asyncio.run(formatted(card))
+    assert card.state == "idle" and card.store.clean_sectors == 16

@@ -21,7 +21,7 @@ from vcr import CardFile, conversation
 
 from voicecard.errors import FormatError, LibraryError
 from voicecard.firmware.wire.sector import SECTOR_BYTES
-from voicecard.library import details, files
+from voicecard.library import archive, details, files
 from voicecard.library.archive import Library, default_path
 from voicecard.library.entry import Entry
 from voicecard.library.incoming import Incoming
@@ -333,6 +333,22 @@ def test_a_lost_original_is_pulled_again_into_its_folder(library: Library) -> No
     again = take_in(library)
     assert has(library)
     assert (again.folder, again.transcript()) == (entry.folder, TRANSCRIPT)
+
+
+def test_a_file_is_read_again_only_when_something_has_touched_it(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = take_in(library)
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "file_digest", lambda path: pytest.fail("read again"))
+        assert library.is_intact(entry)
+    data = entry.original.read_bytes()
+    entry.original.write_bytes(data)
+    assert library.is_intact(entry)
+    entry.original.write_bytes(data[:600] + b"?" + data[601:])
+    assert not library.is_intact(entry)
+    library.rebuild()
+    assert not library.is_intact(entry)
 
 
 def test_the_same_number_with_another_nonce_is_another_recording(library: Library) -> None:

@@ -247,17 +247,78 @@ def test_a_crash_is_one_sentence_and_the_console_is_kept(options: Options) -> No
 
 
 @pytest.mark.parametrize(
-    ("main", "reason"),
+    ("restart", "reason", "cause"),
     [
-        ("import machine; machine.WDT(timeout=500)\n", "watchdog"),
-        ("import machine; machine.reset()\n", "reset"),
-        ("raise SystemExit\n", "reset"),
+        ("machine.WDT(timeout=2500); time.sleep(99)", "watchdog", "3"),
+        ("machine.WDT(timeout=2500); 1 / 0", "watchdog", "3"),
+        ("time.sleep_ms(2500); machine.reset()", "reset", "2"),
+        ("time.sleep_ms(2500); raise SystemExit", "reset", "2"),
     ],
 )
-def test_a_restart_ends_the_power_cycle_and_the_next_one_knows_why(options: Options, main: str, reason: str) -> None:
-    report = emulate(options("import machine; print(machine.reset_cause())\n" + main, "wait 9s; boot; wait 9s"))
-    assert [cycle.reason for cycle in report.cycles] == [reason, reason]
-    assert report.console.split() == ["1", "3" if reason == "watchdog" else "2"]
+def test_a_card_that_restarts_knows_why_and_the_rest_of_its_steps_goes_on(
+    options: Options, restart: str, reason: str, cause: str
+) -> None:
+    main = f"""
+import machine, time
+print(machine.reset_cause())
+if machine.reset_cause() == machine.PWRON_RESET:
+    {restart}
+time.sleep(99)
+"""
+    report = emulate(options(main, "wait 9s; boot; wait 1s"))
+    assert [cycle.reason for cycle in report.cycles] == [reason, "end", reason, "end"]
+    assert [line for line in report.console.splitlines() if line in "123"] == ["1", cause, "1", cause]
+    restarted_us, end_us = (cycle.time_us for cycle in report.cycles[:2])
+    assert restarted_us == pytest.approx(2_500_000, abs=100_000)
+    assert restarted_us - 2_000_000 + end_us - 2_000_000 == pytest.approx(9_000_000, abs=1000)
+
+
+def test_a_cable_stays_plugged_through_a_restart_until_the_script_pulls_it(options: Options) -> None:
+    watched = "import machine\nif machine.reset_cause() == machine.PWRON_RESET: machine.WDT(timeout=4000)\n"
+    with running_card(options(watched + ECHO, "plug; wait 20s; unplug; plug")) as card:
+        echoes(card.port())
+        card.port()  # the same cable, after the restart
+        echoes(card.port())
+        card.report()
+    kinds = [notice.kind for notice in card.notices]
+    assert kinds == ["booted", "plugged", "off", "booted", "plugged", "unplugged", "plugged", "off"]
+
+
+def echoes(port: Path) -> None:
+    with serial.Serial(str(port), timeout=5) as line:
+        line.write(b"x")
+        assert line.read(1) == b"x"
+
+
+def test_a_card_that_does_nothing_but_restart_is_not_watched_for_ever(options: Options) -> None:
+    with pytest.raises(DeviceError, match="restarts again and again"):
+        emulate(options("import machine; machine.reset()", None))
+
+
+def test_an_application_that_crashed_is_told_at_the_latest_when_the_script_ends(options: Options) -> None:
+    with pytest.raises(DeviceError, match="crashed: ZeroDivisionError"):
+        emulate(options("import machine; machine.WDT(timeout=9000); 1 / 0", "wait 1s"))
+
+
+@pytest.mark.parametrize("blank", [True, False])
+def test_only_a_blank_file_system_is_made_anew_as_on_the_board(options: Options, tmp_path: Path, blank: bool) -> None:
+    flash = tmp_path / "flash.bin"
+    content = b"\xff" if blank else b"?"
+    main = f"""
+import esp32
+(vfs,) = esp32.Partition.find(1, label="vfs")
+for sector in range(vfs.ioctl(4, 0)):
+    vfs.writeblocks(sector, {content!r} * 4096)
+"""
+    chosen = options(main, "wait 30s; boot; wait 1s", flash=flash)
+    if blank:
+        assert [cycle.reason for cycle in emulate(chosen).cycles] == ["end", "end"]
+    else:
+        with pytest.raises(DeviceError, match="recordings are untouched"):
+            emulate(chosen)
+    vfs = partitions(flash)["vfs"]
+    start = flash.read_bytes()[vfs.offset : vfs.offset + 4096]
+    assert (b"littlefs" in start) == blank
 
 
 def test_screens_become_pictures(options: Options, tmp_path: Path, interpreter: Path | None) -> None:

@@ -88,13 +88,23 @@ def test_a_missing_sector_costs_its_own_sound_and_nothing_else() -> None:
     assert recording.notes == ("1 sectors are missing",)
 
 
-def test_a_torn_block_voids_only_the_rest_of_its_sector() -> None:
+def test_a_damaged_block_costs_its_own_sound_and_nothing_else() -> None:
     card = CardFile().audio(tone(1.2)).end()
     card.sectors[1][256 * 5 + 100] ^= 1
     recording = read_recording(card.data())
     assert recording.damaged_sectors == (1,)
-    assert recording.unknown_samples == 11 * 480
-    assert recording.length_samples == len(card.heard)
+    gone = slice(18 * 480, 19 * 480)
+    assert heard(recording) == [*card.heard[: gone.start], *[0] * 480, *card.heard[gone.stop :]]
+
+
+@pytest.mark.parametrize("where, what", [(0, 0x00), (0, 0xFF), (2, 0xFF)])
+def test_small_blocks_behind_a_damaged_one_in_the_same_page_are_found(where: int, what: int) -> None:
+    card = CardFile().gap(100, 1, 2).gap(200, 3, 4).gap(300, 5, 6).end()
+    gap = next(found for found in block.walk(card.sectors[0]) if found.kind == block.GAP)
+    card.sectors[0][gap.at + where] = what
+    recording = read_recording(card.data())
+    assert recording.unknown_samples == 100 and recording.end_reason == "key"
+    assert [(gap.start_samples, gap.samples) for gap in recording.gaps] == [(100, 500)]
 
 
 def test_a_page_that_the_card_itself_zeroed_is_no_damage() -> None:

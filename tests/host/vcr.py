@@ -61,6 +61,7 @@ class CardFile:
     number: int = 12
     nonce: bytes = bytes.fromhex("ab12cd34ef560789")
     boot: int = 3
+    ticks_us: int = 5_000_000
     wall_ms: int = 1_795_324_140_000
     settings: dict[str, object] = field(default_factory=lambda: {"gate": "level", "gain_db": 12})
     kind: int = block.KIND_RECORDING
@@ -74,7 +75,7 @@ class CardFile:
 
     def __post_init__(self) -> None:
         if self.head:
-            begun = (self.boot, 5_000_000, self.wall_ms, 250)
+            begun = (self.boot, self.ticks_us, self.wall_ms, 250 if self.wall_ms else 0)
             sound = (block.SAMPLE_RATE, block.FRAME_SAMPLES, block.CODEC_IMA_ADPCM, self.kind)
             head = block.Head(self.card, "0.1.0", self.number, *begun, *sound, json.dumps(self.settings))
             self.put(block.HEAD, block.pack_head(head))
@@ -94,7 +95,7 @@ class CardFile:
     def new_sector(self) -> CardFile:
         raw = bytearray(b"\xff" * sector.SECTOR_BYTES)
         sector.pack_marker(raw, 1, self.number, self.boot, self.card)
-        sector.pack_header(raw, self.number, len(self.sectors), self.boot, self.nonce, 5_000_000)
+        sector.pack_header(raw, self.number, len(self.sectors), self.boot, self.nonce, self.ticks_us)
         self.sectors.append(raw)
         self._at = sector.BLOCKS_AT
         return self

@@ -22,7 +22,7 @@ from voicecard.sync import SyncReport, sync
 SCRIPT = "boot; wait 1s; tap rec; wait 8s; tap memo; until mic-end; tap rec; wait 1s; plug"
 RATE = 16000
 BOARD_HEAP_BYTES = 200 * 1024  # of an ESP32-S3 without PSRAM
-EMULATOR_HEAP_BYTES = 52 * 1024  # what the emulator itself takes of the 32-bit interpreter's heap
+EMULATOR_HEAP_BYTES = 76 * 1024  # what the emulator itself takes of the 32-bit interpreter's heap
 
 Samples = NDArray[np.int16]
 
@@ -44,7 +44,9 @@ def chain(
     interpreter: Interpreter = request.param
     interpreter.require()
     folder = tmp_path_factory.mktemp("chain")
-    options = EmulateOptions(mic=conversation, script=SCRIPT, interpreter=interpreter.path, screens=folder / "screens")
+    options = EmulateOptions(
+        mic=conversation, script=SCRIPT, interpreter=interpreter.path, screens=folder / "screens", log_flash=True
+    )
     with Library(folder / "library") as library, running_card(options) as card:
         with CardLink.open(str(card.port())) as link:
             report = sync(link, library)
@@ -67,7 +69,9 @@ def test_kept_silence_gives_back_the_length_and_the_places_of_speech(chain: Chai
     before, after = levels(chain.spoken), levels(heard)[: len(chain.spoken) // 320]
     loud = before > 300
     assert loud.sum() > 500
-    assert (after[loud] > before[loud] / 2).all() and (after[loud] < before[loud] * 2).all()
+    amplified = after[loud] / before[loud]
+    gain = np.median(amplified)  # automatic
+    assert (amplified > gain / 2).all() and (amplified < gain * 2).all()
     offset = np.argmax(np.correlate(after - after.mean(), before - before.mean(), "same")) - len(after) // 2
     assert abs(offset) <= 1
 
@@ -96,8 +100,10 @@ def test_the_time_line_adds_up_and_the_mark_stands_where_it_was_pressed(chain: C
 def test_while_it_recorded_no_sound_was_lost_and_no_sector_erased(chain: Chain) -> None:
     cycle = chain.emulation.cycles[0]
     assert cycle.samples_lost == 0 and cycle.dropped_callbacks == 0
+    audio_us = [o.time_us for o in cycle.flash_log if o.kind == "program" and o.size_bytes == 256]
+    meanwhile = [o for o in cycle.flash_log if audio_us[0] <= o.time_us <= audio_us[-1] and o.kind != "read"]
+    assert {(o.kind, o.label) for o in meanwhile} == {("program", "recordings")}
     flash = cycle.flash["recordings"]
-    assert flash["erases"] == 0
     assert flash["programs"] > 1000 and flash["largest_program"] <= 256 and flash["page_crossings"] == 0
 
 
@@ -153,5 +159,6 @@ def test_a_full_card_of_speech_with_flash_at_its_worst_loses_no_sample(tmp_path:
         cycle = card.report().cycles[0]
     assert entry.length_s == pytest.approx(minutes * 60, abs=0.05)
     assert entry.kept_s > 0.98 * entry.length_s and entry.lost_s == entry.unknown_s == 0
-    assert cycle.samples_lost == 0 and cycle.flash["recordings"]["erases"] == 0
+    assert cycle.samples_lost == 0
+    assert cycle.flash["recordings"]["erases"] <= 1, "the sector that was first in line at the start, when all is over"
     assert soundfile.info(entry.audio).frames == round(entry.length_s * RATE)

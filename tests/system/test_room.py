@@ -36,12 +36,17 @@ def test_a_card_in_use_for_long_never_fills_up_when_it_is_synced(tmp_path: Path,
             with running_card(options) as card:
                 with CardLink.open(str(card.port(60))) as link:
                     report = sync(link, library)
-                    on_card = link.recordings()
+                    on_card, removed = link.recordings(), link.removals()
                 flash_use = card.report().cycles[0].flash["recordings"]
             assert len(report.new) == 3 and {e.end_reason for e in report.new} == {"key"}
             assert day == 0 or flash_use["erases"] > 0
             assert all(listed.safe for listed in on_card)
         assert len(library.entries()) == 9
+        digests = {entry.number: entry.sha256 for entry in library.entries()}
+        assert removed and all(digests[line["n"]].startswith(line["digest"]) for line in removed), (
+            "told, and proved before"
+        )
+        assert {line["n"] for line in removed} == digests.keys() - {listed.number for listed in on_card}
         assert [listed.number for listed in on_card][-3:] == [7, 8, 9]
 
 
@@ -51,7 +56,9 @@ def test_a_card_that_is_never_synced_stops_and_says_so(tmp_path: Path, talk: Pat
     with Library(tmp_path / "library") as library, running_card(options) as card:
         with CardLink.open(str(card.port(60))) as link:
             new = sync(link, library).new
-        assert card.report().cycles[0].flash["recordings"]["erases"] == 0
+        # The sector that a power cut before this start may have touched is given up, empty, and erased while idle.
+        assert card.report().cycles[0].flash["recordings"]["erases"] <= 1
+    assert [entry.number for entry in new] == list(range(1, len(new) + 1))
     reasons = [entry.end_reason for entry in new]
     assert reasons[:-1] == ["key"] * (len(new) - 1) and reasons[-1] == "storage full"
     assert sum(entry.kept_s for entry in new) > 140

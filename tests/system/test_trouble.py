@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -83,15 +84,62 @@ def test_bytes_that_went_bad_on_the_disk_are_never_proved(tmp_path: Path, conver
         assert link.recordings()[0].safe
 
 
-def test_two_libraries_each_get_everything(tmp_path: Path, conversation: Path) -> None:
-    options = EmulateOptions(mic=conversation, flash_size_bytes=SMALL, script="boot; tap rec; wait 4s; tap rec; plug")
+@pytest.fixture
+def one(conversation: Path) -> EmulateOptions:
+    """A card with one recording of four seconds."""
+    return EmulateOptions(mic=conversation, flash_size_bytes=SMALL, script="boot; tap rec; wait 4s; tap rec; plug")
+
+
+def test_two_libraries_each_get_everything_and_with_two_copies_both_count(tmp_path: Path, one: EmulateOptions) -> None:
     digests = set()
-    with running_card(options) as card, CardLink.open(str(card.port())) as link:
-        for name in ("mine", "yours"):
+    with running_card(one) as card, CardLink.open(str(card.port())) as link:
+        link.set({"copies": 2})
+        for name, copies in (("mine", 1), ("mine", 1), ("yours", 2)):
             with Library(tmp_path / name) as library:
-                (entry,) = sync(link, library).new
-                digests.add(hashlib.sha256(entry.original.read_bytes()).hexdigest())
+                report = sync(link, library)
+                digests |= {hashlib.sha256(entry.original.read_bytes()).hexdigest() for entry in library.entries()}
+                assert len(report.new) + report.known == 1
+                (listed,) = link.recordings(library.id)
+                assert (listed.copies, listed.safe, listed.mine) == (copies, copies == 2, True)
     assert len(digests) == 1
+
+
+def test_what_a_library_held_before_the_card_knew_is_proved_without_pulling_it_again(
+    tmp_path: Path, one: EmulateOptions
+) -> None:
+    with Library(tmp_path) as library, running_card(one) as card, CardLink.open(str(card.port())) as link:
+        sync(link, library)
+        link.revoke(link.recordings()[0], library.id)
+        assert not link.recordings(library.id)[0].mine
+        report = sync(link, library)
+        assert (report.known, report.received_bytes) == (1, 0)
+        assert link.recordings(library.id)[0].mine
+
+
+@pytest.mark.parametrize("harm", ["lost", "bad", "short"])
+def test_what_the_library_no_longer_has_is_revoked_and_pulled_again_whatever_the_card_says(
+    tmp_path: Path, one: EmulateOptions, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Library(tmp_path) as library, running_card(one) as card, CardLink.open(str(card.port())) as link:
+        (entry,) = sync(link, library).new
+        assert sync(link, library).known == 1
+        good = entry.original.read_bytes()
+        if harm == "lost":
+            entry.original.unlink()
+        else:
+            entry.original.write_bytes(good[:5000] + b"?" + good[5001:] if harm == "bad" else good[:4096])
+        with monkeypatch.context() as cable:
+            cable.setattr(link, "pull", pulled_out)
+            with pytest.raises(LinkLostError):
+                sync(link, library)
+        assert not link.recordings(library.id)[0].mine, "the card may not count on it meanwhile"
+        report = sync(link, library)
+        assert len(report.new) == 1 and report.new[0].id == entry.id
+        assert link.recordings(library.id)[0].mine and entry.original.read_bytes() == good
+
+
+def pulled_out(*_: object) -> Iterator[bytes]:
+    raise LinkLostError("the cable is pulled")
 
 
 def test_a_file_that_went_bad_in_the_library_is_pulled_afresh_while_the_card_still_needs_its_proof(

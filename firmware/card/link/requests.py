@@ -1,16 +1,18 @@
-"""What a host can ask: one function a request. PROTOCOL.md has them in the same order."""
+"""What a host can ask: one function a request. Those about recordings are in recordings.py."""
 
-import asyncio
-from binascii import hexlify, unhexlify
-from hashlib import sha256
-
+from card import settings
 from card.errors import Refused
 from wire import message
-from wire.sector import SECTOR_BYTES
+
+from . import recordings
+from .fields import whole
 
 _MOST_UNCERTAIN_MS = 24 * 3600 * 1000
 _EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: an older time is no time
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
+_LEDGER_LINES = 8
+_BLOCK_COUNT = 4  # the block protocol's request
+_ERASE = "all recordings"
 
 
 async def hello(link, fields):
@@ -32,57 +34,70 @@ async def status(link, fields):
 
 
 async def clock(link, fields):
-    wall_ms = _whole(fields, "wall_ms", _EARLIEST_MS, _LATEST_MS)
-    link.card.clock.set_wall(wall_ms, _whole(fields, "uncertainty_ms", 0, _MOST_UNCERTAIN_MS))
+    wall_ms = whole(fields, "wall_ms", _EARLIEST_MS, _LATEST_MS)
+    link.card.clock.set_wall(wall_ms, whole(fields, "uncertainty_ms", 0, _MOST_UNCERTAIN_MS))
     await link.answer({"wall_ms": wall_ms})
-
-
-async def list_recordings(link, fields):
-    store = _store(link)
-    recordings = store.recordings
-    first = _whole(fields, "from", 0, len(recordings))
-    page = recordings[first : first + message.ENTRIES_PER_LISTING]
-    message.pack_listing_header(link.payload, store.generation, first, len(recordings))
-    for index, recording in enumerate(page):
-        message.pack_entry(link.payload, index, store.entry(recording))
-    await link.send(message.LISTING, message.LISTING_HEADER_BYTES + len(page) * message.ENTRY_BYTES)
-
-
-async def pull(link, fields):
-    store = _store(link)
-    recording, is_open = _recording(link, fields)
-    sectors = store.sectors_of(recording)
-    if is_open:
-        sectors = sectors[:-1]  # only what has a successor can no longer change
-    first = _whole(fields, "from", 0, len(sectors))
-    await link.answer({"sectors": len(sectors), "open": is_open})
-    at = message.SECTOR_NUMBER_BYTES
-    for number in range(first, len(sectors)):
-        if link.interrupted():
-            return
-        link.payload[:at] = number.to_bytes(at, "little")
-        store.read_sector(sectors[number], link.payload[at : at + SECTOR_BYTES])
-        await link.send(message.SECTOR, at + SECTOR_BYTES)
-    await link.answer({"done": True})
-
-
-async def safe(link, fields):
-    store = _store(link)
-    recording, is_open = _recording(link, fields)
-    if is_open:
-        raise Refused(message.OPEN, "that recording still runs")
-    proof = _hex(fields, "digest", 32)
-    library = _hex(fields, "library", 3)
-    sectors = store.sectors_of(recording)
-    if _whole(fields, "sectors", 0, 1 << 16) != len(sectors) or await _digest(store, sectors) != proof:
-        raise Refused(message.DIGEST, "the digest is not that of the recording on the card")
-    if not store.mark_safe(recording, proof, library):
-        raise Refused(message.FLASH, "the card could not note the recording as safe")
-    await link.answer({"safe": True})
 
 
 async def stop(link, fields):
     await link.answer({"stopped": True})
+
+
+async def all_settings(link, fields):
+    await link.answer({"settings": settings.described(link.card.settings)})
+
+
+async def change_settings(link, fields):
+    changes = fields["settings"]
+    if not isinstance(changes, dict):
+        raise ValueError("settings")
+    _need_leisure(link)
+    link.card.change_settings(changes)
+    await link.answer({"settings": link.card.settings})
+
+
+async def counters(link, fields):
+    await link.answer(link.card.count())
+
+
+async def log(link, fields):
+    lines = list(link.card.log.lines)
+    while len(message.pack_json({"lines": lines})) > message.MAX_JSON_BYTES:
+        lines.pop(0)
+    await link.answer({"lines": lines})
+
+
+async def ledger(link, fields):
+    store = recordings.open_store(link)
+    total, lines = store.ledger_lines(whole(fields, "from", 0, 1 << 16), _LEDGER_LINES)
+    while len(message.pack_json({"total": total, "lines": lines})) > message.MAX_JSON_BYTES:
+        lines.pop()
+    await link.answer({"total": total, "lines": lines})
+
+
+async def image(link, fields):
+    """The partition as it is, whether or not the store can make sense of it."""
+    partition = _partition(link)
+    sectors = partition.ioctl(_BLOCK_COUNT, 0)
+    first = whole(fields, "from", 0, sectors)
+    await link.answer({"sectors": sectors})
+    await recordings.stream(link, first, sectors, lambda sector, buffer: partition.readblocks(sector, buffer, 0))
+
+
+async def format_card(link, fields):
+    card = link.card
+    if fields["card"] != card.name or fields["erase"] != _ERASE:
+        raise ValueError("format")
+    _need_leisure(link)
+    sectors = _partition(link).ioctl(_BLOCK_COUNT, 0)
+    card.begin_format()
+    await link.answer({"sectors": sectors})
+
+
+async def restart(link, fields):
+    _need_leisure(link)
+    await link.answer({"restart": True})
+    await link.card.restart()
 
 
 async def bye(link, fields):
@@ -90,54 +105,33 @@ async def bye(link, fields):
     link.leave()
 
 
+def _partition(link):
+    if link.card.partition is None:
+        raise Refused(message.FLASH, "this card's flash has no partition for recordings")
+    return link.card.partition
+
+
+def _need_leisure(link):
+    if link.card.occupied():
+        raise Refused(message.BUSY, "not while the card is recording, making room or being formatted")
+
+
 HANDLERS = {
     "hello": hello,
     "status": status,
     "clock": clock,
-    "list": list_recordings,
-    "pull": pull,
-    "safe": safe,
+    "list": recordings.list_recordings,
+    "pull": recordings.pull,
+    "safe": recordings.safe,
+    "revoke": recordings.revoke,
     "stop": stop,
+    "settings": all_settings,
+    "set": change_settings,
+    "counters": counters,
+    "log": log,
+    "ledger": ledger,
+    "image": image,
+    "format": format_card,
+    "restart": restart,
     "bye": bye,
 }
-
-
-async def _digest(store, sectors):
-    """SHA-256 of the recording's file, read from flash one sector a slice so that capture never waits."""
-    digest = sha256()
-    buffer = bytearray(SECTOR_BYTES)
-    for sector in sectors:
-        store.read_sector(sector, buffer)
-        digest.update(buffer)
-        await asyncio.sleep_ms(0)
-    return digest.digest()
-
-
-def _store(link):
-    if link.card.store is None:
-        raise Refused(message.FLASH, "this card's flash is not prepared for recordings")
-    return link.card.store
-
-
-def _recording(link, fields):
-    """(recording number, whether it still runs) of a request's `n` and `nonce`."""
-    recording = _whole(fields, "n", 1, 1 << 32)
-    store = link.card.store
-    if recording in store.recordings:
-        if hexlify(store.entry(recording).nonce).decode() == fields["nonce"]:
-            return recording, store.is_open(recording)
-    raise Refused(message.GONE, "that recording is not on the card")
-
-
-def _whole(fields, name, lowest, highest):
-    value = fields[name]
-    if type(value) is not int or not lowest <= value <= highest:
-        raise ValueError(name)
-    return value
-
-
-def _hex(fields, name, size):
-    value = unhexlify(fields[name])
-    if len(value) != size:
-        raise ValueError(name)
-    return value

@@ -13,7 +13,7 @@ _SESSION_MS = const(10_000)
 
 
 class LinkServer:
-    """Serves a carrier for ever. `card` is what the requests act on: `store`, `clock`, `log`, `name`, `status()`.
+    """Serves a carrier for ever. `card` is what the requests act on: see card/core.py.
 
     After a write that the host did not take nothing more is sent until a whole request has arrived."""
 
@@ -41,6 +41,11 @@ class LinkServer:
         """The host has taken its leave."""
         self._heard_ms = None
         self.sent_sectors = 0
+
+    @property
+    def dropped_frames(self):
+        """Frames that came damaged, since the start."""
+        return self._reader.dropped
 
     @property
     def payload(self):
@@ -83,6 +88,7 @@ class LinkServer:
     async def _handle(self, sequence, payload):
         self._sequence = sequence
         self._muted = False
+        fields = {}
         try:
             fields = message.read_json(payload)
             handler = HANDLERS.get(fields.get("do"))
@@ -93,6 +99,6 @@ class LinkServer:
             await self.answer({"error": refusal.code, "say": refusal.sentence})
         except (ValueError, TypeError, KeyError):
             await self.answer({"error": message.BAD, "say": "the request lacks a field or has a wrong one"})
-        except OSError as error:
-            self.card.log.note("flash: %r" % error)
-            await self.answer({"error": message.FLASH, "say": "the card's flash could not be read or written"})
+        except Exception as error:  # no request may end a recording
+            self.card.log.note("%s: %r" % (fields.get("do"), error))
+            await self.answer({"error": message.FLASH, "say": "the card's flash or memory failed it: see its log"})

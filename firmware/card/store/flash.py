@@ -1,5 +1,7 @@
 """The recordings partition as sectors of 4 KiB: read, program with proof, erase."""
 
+import time
+
 from micropython import const
 
 from wire.sector import PAGE_BYTES, SECTOR_BYTES
@@ -17,6 +19,8 @@ class Flash:
             raise ValueError("flash sectors are not 4096 bytes")
         self._partition = partition
         self.sectors = partition.ioctl(_IOCTL_BLOCK_COUNT, 0)
+        self.longest_stall_us = 0  # that one program took; erases happen only while idle
+        self.erases = 0
         self._proofs = {PAGE_BYTES: bytearray(PAGE_BYTES)}  # a buffer a size: slicing one would allocate in every frame
         self._zeros = bytes(PAGE_BYTES)
         self._blank = b"\xff" * PAGE_BYTES
@@ -29,7 +33,9 @@ class Flash:
         size = len(data)
         if at % PAGE_BYTES + size > PAGE_BYTES:
             raise ValueError("a program may not cross a page")
+        start_us = time.ticks_us()
         self._partition.writeblocks(sector, data, at)
+        self.longest_stall_us = max(self.longest_stall_us, time.ticks_diff(time.ticks_us(), start_us))
         proof = self._proofs.get(size)
         if proof is None:
             proof = self._proofs[size] = bytearray(size)
@@ -54,3 +60,4 @@ class Flash:
 
     def erase(self, sector):
         self._partition.ioctl(_IOCTL_BLOCK_ERASE, sector)
+        self.erases += 1

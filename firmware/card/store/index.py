@@ -6,30 +6,36 @@ from micropython import const
 
 from wire import sector as layout
 
-UNPREPARED = const(0)  # no valid marker: to be erased before use
+UNPREPARED = const(0)  # no valid marker and no header, or given up: to be erased before use
 CLEAN = const(1)
-USED = const(2)
-SET_ASIDE = const(3)  # carries something that is no header: left alone
+SET_ASIDE = const(2)  # makes no sense: left alone
+TORN = const(3)  # neither: perhaps its header was being written, or given up, when the power went
+_NOBODY = const(0)
 
 
 class Index:
-    """State, recording and number of every sector; the highest numbers ever used; the recordings in order."""
+    """Owner and state of every sector; the recordings in order; the highest numbers ever used.
+
+    Six bytes a sector and four a recording: 22 kB for 16 MB with 500 recordings."""
 
     def __init__(self, flash):
         self._flash = flash
-        self.states = bytearray(flash.sectors)
-        self._recordings = array("I", bytes(4 * flash.sectors))
-        self._numbers = array("H", bytes(2 * flash.sectors))
+        self._owners = array("I", bytes(4 * flash.sectors))  # recording numbers, or _NOBODY
+        self._numbers = array("H", bytes(2 * flash.sectors))  # within the recording; nobody's: the state
+        self._firsts = array("H")  # of each recording its lowest sector, in the order of the recordings
+        self._counts = array("H")  # of each recording its sectors
         self.card = ""
         self.highest_recording = 0
         self.highest_boot = 0
         self.generation = 0
         self.clean = 0
-        self.recordings = []  # their numbers, ascending
-        self.dead = []  # those of recordings whose removal was begun
+        self.set_aside_sectors = 0
+        self.dead = []  # recordings whose removal was begun
         self.next_sector = 0  # the writer goes on here, round the partition
+        self.next_is_suspect = (
+            True  # since a start: the power may have gone while its header was begun, though it looks blank
+        )
         self._scan()
-        self.recordings = sorted({self._recordings[s] for s in range(flash.sectors) if self.states[s] == USED})
 
     def _scan(self):
         newest = (0, -1)
@@ -40,71 +46,130 @@ class Index:
             header = layout.read_header(head)
             if marker:
                 self.card = self.card or marker.card
-                self.highest_recording = max(self.highest_recording, marker.recording)
-                self.highest_boot = max(self.highest_boot, marker.boot)
+                self._remember(marker)
             if header:
-                self._note(sector, header.recording, header.number)
-                self.highest_recording = max(self.highest_recording, header.recording)
-                self.highest_boot = max(self.highest_boot, header.boot)
+                self._remember(header)
+                self._own(sector, header.recording, header.number)
                 if (header.recording, header.number) > newest:
                     newest = (header.recording, header.number)
                     self.next_sector = (sector + 1) % self._flash.sectors
-            elif not _is_blank(head, layout.HEADER_AT):
-                self.states[sector] = SET_ASIDE
-            elif marker:
-                self.states[sector] = CLEAN
-                self.clean += 1
+            else:
+                self._set_state(sector, _state(head, marker))
 
-    def _note(self, sector, recording, number):
-        self.states[sector] = USED
-        self._recordings[sector] = recording
+    def _remember(self, told):
+        self.highest_recording = max(self.highest_recording, told.recording)
+        self.highest_boot = max(self.highest_boot, told.boot)
+
+    def _own(self, sector, recording, number):
+        self._owners[sector] = recording
         self._numbers[sector] = number
+        place = self._place(recording)
+        if not self._is_at(place, recording):
+            self._firsts[place:place] = array("H", (sector,))
+            self._counts[place:place] = array("H", (0,))
+        elif number < self._numbers[self._firsts[place]]:
+            self._firsts[place] = sector
+        self._counts[place] += 1
+
+    def _set_state(self, sector, state):
+        if self._owners[sector] == _NOBODY:
+            self._count(self._numbers[sector], -1)
+        self._count(state, 1)
+        self._owners[sector] = _NOBODY
+        self._numbers[sector] = state
+
+    def _count(self, state, change):
+        if state == CLEAN:
+            self.clean += change
+        elif state == SET_ASIDE:
+            self.set_aside_sectors += change
+
+    def _place(self, recording):
+        """Where a recording stands among the others, or would."""
+        low, high = 0, len(self._firsts)
+        if high and self._owners[self._firsts[high - 1]] < recording:
+            return high  # the usual case: sectors are taken in turn
+        while low < high:
+            middle = (low + high) // 2
+            if self._owners[self._firsts[middle]] < recording:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _is_at(self, place, recording):
+        return place < len(self._firsts) and self._owners[self._firsts[place]] == recording
+
+    @property
+    def recordings(self):
+        """The numbers of all recordings, ascending, in a new list."""
+        return [self._owners[sector] for sector in self._firsts]
+
+    def first_of(self, recording):
+        """(lowest sector, number of sectors) of a recording. Raises KeyError if it is not there."""
+        place = self._place(recording)
+        if not self._is_at(place, recording):
+            raise KeyError(recording)
+        return self._firsts[place], self._counts[place]
+
+    def sectors_of(self, recording):
+        """The recording's readable sectors, in the order of their numbers."""
+        numbers = self._numbers
+        found = [(numbers[s], s) for s in range(len(numbers)) if self._owners[s] == recording]
+        return [sector for _, sector in sorted(found)]
+
+    def is_clean(self, sector):
+        return self._owners[sector] == _NOBODY and self._numbers[sector] == CLEAN
+
+    def in_state(self, state):
+        """All sectors that are nobody's and in that state."""
+        return [s for s in range(len(self._owners)) if self._owners[s] == _NOBODY and self._numbers[s] == state]
 
     def take(self, sector, recording, number):
         """A clean sector now belongs to a recording."""
         self.clean -= 1
-        self._note(sector, recording, number)
+        self._own(sector, recording, number)
         self.highest_recording = max(self.highest_recording, recording)
-        self.next_sector = (sector + 1) % len(self.states)
-        if recording not in self.recordings:
-            self.recordings.append(recording)
-            self.generation += 1
+        self.next_sector = (sector + 1) % len(self._owners)
+        self.generation += number == 0
 
-    def set_aside(self, sector):
-        """A sector turned out to be of no use."""
-        self.clean -= self.states[sector] == CLEAN
-        self.states[sector] = SET_ASIDE
+    def give_up(self, sector, state):
+        """A sector turned out to be of no use to whoever had it; `state` says what it is now."""
+        owner = self._owners[sector]
+        if owner != _NOBODY:
+            self._unlist(owner)  # as long as its first sector can be found
+        self._set_state(sector, state)
+        for left in self.sectors_of(owner) if owner != _NOBODY else ():
+            self._own(left, owner, self._numbers[left])
 
     def hide(self, recording):
         """A recording's removal has begun: it is no longer listed."""
-        if recording in self.recordings:
-            self.recordings.remove(recording)
-            self.generation += 1
+        self._unlist(recording)
         if recording not in self.dead:
             self.dead.append(recording)
 
     def forget(self, recording):
         """A recording's removal is done."""
-        if recording in self.recordings:
-            self.recordings.remove(recording)
+        self._unlist(recording)
         if recording in self.dead:
             self.dead.remove(recording)
+
+    def _unlist(self, recording):
         self.generation += 1
+        place = self._place(recording)
+        if self._is_at(place, recording):
+            self._firsts[place : place + 1] = array("H")
+            self._counts[place : place + 1] = array("H")
 
     def freed(self, sector):
         """A sector has been erased and marked clean."""
-        self.clean += self.states[sector] != CLEAN
-        self.states[sector] = CLEAN
-
-    def sectors_of(self, recording):
-        """The recording's readable sectors, in the order of their numbers."""
-        found = [
-            (self._numbers[s], s)
-            for s in range(len(self.states))
-            if self.states[s] == USED and self._recordings[s] == recording
-        ]
-        return [s for _, s in sorted(found)]
+        self._set_state(sector, CLEAN)
 
 
-def _is_blank(buffer, start):
-    return all(buffer[i] == layout.BLANK for i in range(start, len(buffer)))
+def _state(head, marker):
+    """The state of a sector without a valid header, from its first 64 bytes."""
+    if not any(head):
+        return UNPREPARED
+    if all(byte == layout.BLANK for byte in head[layout.HEADER_AT :]):
+        return CLEAN if marker else UNPREPARED
+    return TORN

@@ -29,23 +29,43 @@ class Ledger:
 
     def begin(self, entry):
         """Note a removal before it is done. Raises OSError when it cannot be noted: then it must not be done."""
-        _replace(self._open_path, [json.dumps(entry)])
+        _replace(self._open_path, (json.dumps(entry),))
 
     def close(self, entry):
-        """A removal is done; noting that twice is harmless."""
-        lines = self.lines()
-        line = json.dumps({name: value for name, value in entry.items() if name != "runs"})
-        if line not in lines:
-            _replace(self._done_path, lines[1 - _KEPT :] + [line])
+        """A removal is done; noting that twice is harmless. An entry without a recording is not noted."""
+        done = {name: value for name, value in entry.items() if name != "runs"}
+        if done["n"] and done not in self._done():
+            total, _ = self.entries(0, 0)
+            _replace(self._done_path, self._lines(total + 1 - _KEPT, json.dumps(done)))
         os.remove(self._open_path)
 
-    def lines(self):
-        """The removals that are done, oldest first, each as a line of JSON."""
+    def entries(self, first, count):
+        """(number of removals that are done, those from `first` on, at most `count`), oldest first."""
+        total, found = 0, []
+        for entry in self._done():
+            if first <= total < first + count:
+                found.append(entry)
+            total += 1
+        return total, found
+
+    def _done(self):
+        """Each entry in turn, so that the whole file is never in memory; what is no entry is passed over."""
         try:
             with open(self._done_path) as file:
-                return [line.rstrip("\n") for line in file]
-        except (OSError, ValueError):
-            return []
+                for line in file:
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        pass
+        except OSError:
+            pass
+
+    def _lines(self, skipped, last):
+        for entry in self._done():
+            if skipped <= 0:
+                yield json.dumps(entry)
+            skipped -= 1
+        yield last
 
 
 def _replace(path, lines):

@@ -5,11 +5,13 @@ recording that starts or a lost ledger leaves half done is found again and finis
 
 from binascii import hexlify
 
-from card.settings import NEEDED, NEVER
+from card.settings import AFTER_DAYS, NEEDED, NEVER
 from wire import sector as layout
 
-from .cells import program_cell, read_cells
-from .index import UNPREPARED
+from . import cells
+from .index import SET_ASIDE, UNPREPARED
+
+_DAY_MS = 24 * 3600 * 1000
 
 
 class Removal:
@@ -22,30 +24,53 @@ class Removal:
         self._log = log
         self._boot = boot
 
-    def tidy(self, policy, target, wall_ms):
+    def tidy(self, policy, target, copies, days, wall_ms):
         """Finish what was begun, then bring the clean sectors up to `target` as `policy` says: safe recordings, oldest first."""
-        entry = self._ledger.open_entry()
+        entry = self._begun()
         if entry:
             yield from self._finish(entry)
-        for sector in range(len(self._index.states)):
-            if self._index.states[sector] == UNPREPARED:
-                self._clean(sector)
-                yield
+        yield from self._clean_unprepared()
         for recording in self._index.dead[:]:
-            yield from self._remove(recording, "found dead", wall_ms)
-        for recording in self._index.recordings[:]:
+            yield from self._remove(recording, "found dead", 1, wall_ms)
+        for recording in self._index.recordings:
             if policy == NEVER or (policy == NEEDED and self._index.clean >= target):
                 return
-            yield from self._remove(recording, policy, wall_ms)
+            if policy != AFTER_DAYS or self._is_old(recording, days, wall_ms):
+                yield from self._remove(recording, policy, copies, wall_ms)
 
-    def _remove(self, recording, why, wall_ms):
-        """Tell, mark dead, clean; the first sector, which carries the marks, comes last. What no library holds is left alone."""
+    def hide_begun(self):
+        """What was told to be removed is no longer listed: a host must not rely on it, nor revoke what it once proved."""
+        entry = self._begun()
+        if entry and entry["n"]:
+            self._index.hide(entry["n"])
+
+    def _begun(self):
+        entry = self._ledger.open_entry()
+        return entry if entry and _is_sound(entry, self._flash.sectors) else None
+
+    def _is_old(self, recording, days, wall_ms):
+        """Whether a recording has been safe for so many days; never, as long as nobody has told the card the time."""
+        sector, _ = self._index.first_of(recording)
+        since_ms = cells.read_since(cells.read_cells(self._flash, sector))
+        return bool(wall_ms) and since_ms is not None and wall_ms - since_ms >= days * _DAY_MS
+
+    def _clean_unprepared(self):
+        """Erase what nobody owns. It is told as well: an erase cut short may leave what looks like somebody's."""
+        sectors = self._index.in_state(UNPREPARED)
+        if sectors:
+            entry = {"n": 0, "nonce": "", "runs": _runs(sectors)}
+            if self._tell(entry):
+                yield from self._finish(entry)
+
+    def _remove(self, recording, why, copies, wall_ms):
+        """Tell, mark dead, clean; the first sector, which carries the marks, comes last. What too few libraries hold is left alone."""
         sectors = self._index.sectors_of(recording)
         head = bytearray(layout.SCAN_BYTES)
         self._flash.read(sectors[0], 0, head)
         header = layout.read_header(head)
-        safe = layout.find_cell(read_cells(self._flash, sectors[0]), layout.SAFE, 0)
-        if header is None or safe is None:
+        states = cells.read_cells(self._flash, sectors[0])
+        safe = layout.find_cell(states, layout.SAFE, 0)
+        if header is None or safe is None or len(cells.holders(states)) < copies:
             return
         entry = {
             "n": recording,
@@ -56,14 +81,18 @@ class Removal:
             "wall_ms": wall_ms,
             "runs": _runs(sectors),
         }
+        if self._tell(entry):
+            cells.program_cell(self._flash, sectors[0], layout.DEAD, safe.value)
+            self._index.hide(recording)
+            yield from self._finish(entry)
+
+    def _tell(self, entry):
         try:
             self._ledger.begin(entry)
         except OSError as error:
             self._log.note("ledger: %r; nothing removed" % error)
-            return
-        program_cell(self._flash, sectors[0], layout.DEAD, safe.value)
-        self._index.hide(recording)
-        yield from self._finish(entry)
+            return False
+        return True
 
     def _finish(self, entry):
         """Clean every sector of an open entry that still is the recording's, or nobody's."""
@@ -78,9 +107,10 @@ class Removal:
                     continue  # clean already
                 self._clean(sector)
                 yield
-        self._index.forget(entry["n"])
         self._ledger.close(entry)
-        self._log.note("recording %d removed: %s" % (entry["n"], entry["why"]))
+        if entry["n"]:
+            self._index.forget(entry["n"])
+            self._log.note("recording %d removed: %s" % (entry["n"], entry["why"]))
 
     def _clean(self, sector):
         """Void marker and header, erase, check, mark clean: cut anywhere, the sector is never taken for a recording's."""
@@ -96,7 +126,7 @@ class Removal:
         if blank and self._flash.program(sector, 0, memoryview(buffer)[: layout.MARKER_BYTES]):
             index.freed(sector)
         else:
-            index.set_aside(sector)
+            index.give_up(sector, SET_ASIDE)
             self._log.note("sector %d set aside: it does not erase" % sector)
 
 
@@ -109,3 +139,13 @@ def _runs(sectors):
         else:
             runs.append([sector, 1])
     return runs
+
+
+def _is_sound(entry, sectors):
+    """Whether an entry that was read from a file can be meant."""
+    try:
+        runs = [(first, count) for first, count in entry["runs"]]
+        named = isinstance(entry["n"], int) and isinstance(entry["nonce"], str) and (not entry["n"] or entry["why"])
+        return bool(named) and all(0 <= first and 0 < count and first + count <= sectors for first, count in runs)
+    except (KeyError, TypeError, ValueError):
+        return False

@@ -8,7 +8,7 @@ from card.errors import FlashFault, StorageFull
 from wire import block
 from wire import sector as layout
 
-from .index import CLEAN
+from .index import SET_ASIDE, UNPREPARED
 
 RESERVED_SECTORS = const(4)  # kept back for closing a recording that a power cut left open
 _PAGE = layout.PAGE_BYTES
@@ -46,16 +46,20 @@ class Writer:
         """Make the next sector ready if it is not. Raises StorageFull when there is none."""
         if self._next is not None:
             return
-        states = self._index.states
         while True:
             if self._index.clean <= self._reserve:
                 raise StorageFull("no clean sector is left")
             sector = self._index.next_sector
-            while states[sector] != CLEAN:
-                sector = (sector + 1) % len(states)
-            if self._flash.is_blank(sector, layout.HEADER_AT):
+            while not self._index.is_clean(sector):
+                sector = (sector + 1) % self._flash.sectors
+            if self._index.next_is_suspect:
+                self._index.next_is_suspect = False
+                self._flash.program(sector, 0, bytes(layout.SCAN_BYTES))
+                self._index.give_up(sector, UNPREPARED)
+            elif self._flash.is_blank(sector, layout.HEADER_AT):
                 break
-            self._index.set_aside(sector)
+            else:
+                self._index.give_up(sector, SET_ASIDE)
         layout.pack_header(self._header, self.recording, self._number, self._boot, self._nonce, self._clock.us())
         self._next = sector
 
@@ -95,7 +99,7 @@ class Writer:
             if self._flash.program(sector, layout.HEADER_AT, self._header_view):
                 break
             self._flash.void(sector, 0)  # or it might read as this recording's after a restart
-            self._index.set_aside(sector)
+            self._index.give_up(sector, SET_ASIDE)
         self._index.take(sector, self.recording, self._number)
         self._number += 1
         self._sector = sector

@@ -26,15 +26,19 @@ def idle(fb, card, recordings, minutes_left):
     _centred(fb, "%d recording%s" % (recordings, "" if recordings == 1 else "s"), 52)
 
 
-def recording(fb, elapsed_s, level, speech, marks, minutes_left):
-    """`level` is 0 to 100; `speech` says whether the gate hears any."""
+def recording(fb, elapsed_s, level, speech, marks, seconds_left, warn):
+    """`level` is 0 to 100; `speech` says whether the gate hears any; `warn` shows the time left large, in place of both."""
     fb.fill(0)
     fb.fill_rect(0, 0, 8, 8, 1)
     fb.text("REC", 12, 0, 1)
     if marks:
         fb.text("*%d" % marks, 44, 0, 1)
-    _right(fb, "%d min" % minutes_left, 0)
+    _right(fb, "%d min" % (seconds_left // 60), 0)
     _elapsed(fb, elapsed_s, 13)
+    if warn:
+        fb.fill_rect(0, 47, _WIDTH, 17, 1)
+        _centred(fb, "%d min left" % ((seconds_left + 59) // 60), 52, 0)
+        return
     fb.rect(0, 48, _WIDTH, 5, 1)
     fb.fill_rect(0, 48, _WIDTH * level // 100, 5, 1)
     fb.text("speech" if speech else "silence", 0, 56, 1)
@@ -52,7 +56,7 @@ def notice(fb, title, remedy):
     """Something the owner must know: what is wrong, and what to do about it."""
     fb.fill(0)
     fb.fill_rect(0, 0, _WIDTH, 20, 1)
-    fb.text(title, (_WIDTH - 8 * len(title)) // 2, 6, 0)
+    _centred(fb, title, 6, 0)
     _centred(fb, remedy, 38)
 
 
@@ -66,8 +70,8 @@ def _right(fb, text, y):
     fb.text(text, _WIDTH - 8 * len(text), y, 1)
 
 
-def _centred(fb, text, y):
-    fb.text(text, (_WIDTH - 8 * len(text)) // 2, y, 1)
+def _centred(fb, text, y, colour=1):
+    fb.text(text, (_WIDTH - 8 * len(text)) // 2, y, colour)
 
 
 def _elapsed(fb, seconds, y):

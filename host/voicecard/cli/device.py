@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicecard.cli.options import AsJson, LibraryPath, PortPath
-from voicecard.cli.output import duration, note, print_json, progress, table
+from voicecard.cli.output import note, print_json, progress, table
 from voicecard.errors import VoicecardError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def add_commands(app: typer.Typer) -> None:
     app.command()(emulate)
     app.command()(devices)
-    app.command()(status)
     app.command()(sync)
 
 
@@ -38,8 +37,9 @@ def emulate(
     """Run the card's firmware on an emulated board.
 
     Words for --do, separated by semicolons: boot; tap KEY; double KEY; hold KEY 2s; wait 3s; until mic-end; plug (the
-    cable is in; serve the host until it lets go); unplug; cut (power gone this instant). Keys are rec and memo. Without
-    --do the card boots and stays plugged in until Ctrl-C.
+    cable is in; serve the host until it lets go); unplug; hang mic (the microphone delivers nothing more until the next
+    restart); cut (power gone this instant). Keys are rec and memo. Without --do the card boots and stays plugged in
+    until Ctrl-C.
     """
     from voicecard.device import emulate as emulator
 
@@ -63,26 +63,6 @@ def devices(as_json: AsJson = False) -> None:
         table(("CARD", "KIND", "PORT", ""), rows)
     else:
         note("no cards: plug one in over USB, or start an emulated one with `voicecard emulate`")
-
-
-def status(port: PortPath = None, as_json: AsJson = False) -> None:
-    """Show what a card is doing and how much room it has."""
-    from voicecard.device.find import open_card
-
-    with open_card(port) as link:
-        fields = {"card": link.hello.card, "firmware": link.hello.firmware, **link.status()}
-    if as_json:
-        print_json(fields)
-        return
-    rows = [
-        ("card", str(fields["card"])),
-        ("firmware", str(fields["firmware"])),
-        ("state", str(fields.get("state", "?"))),
-        ("recordings", str(fields.get("recordings", "?"))),
-        ("room left", duration(float(fields.get("seconds_left", 0))) + " of speech"),
-    ]
-    for name, value in rows:
-        typer.echo(f"{name:<11} {value}")
 
 
 def sync(

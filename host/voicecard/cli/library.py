@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -130,7 +131,16 @@ def _title(entry: Entry) -> str:
 
 
 def _started(entry: Entry) -> str:
-    return f"{entry.started:%Y-%m-%d %H:%M}" if entry.started else "unknown"
+    """When it began, or between which times."""
+    if entry.started:
+        return _minute(entry.started)
+    if entry.not_before and entry.not_after:
+        return f"between {_minute(entry.not_before)} and {_minute(entry.not_after)}"
+    return f"before {_minute(entry.not_after)}" if entry.not_after else "unknown"
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -139,18 +149,21 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def _details(entry: Entry) -> list[tuple[str, str]]:
-    started = _started(entry)
+    started = _started(entry) if entry.started else f"time unknown, {_started(entry)}".removesuffix(", unknown")
     if entry.started and entry.uncertainty_ms is not None:
         started += f"  ({entry.started_how}, within {max(1, round(entry.uncertainty_ms / 1000))} s)"
+    details = entry.details()
     rows = [
         ("recording", entry.id),
         ("started", started),
         ("length", duration(entry.length_s)),
         ("kept", f"{duration(entry.kept_s)}, {duration(entry.silence_skipped_s)} of silence skipped"),
-        ("marks", ", ".join(duration(at) for at in entry.details()["marks"]) or "none"),
+        ("marks", ", ".join(duration(at) for at in details["marks"]) or "none"),
         ("ended by", entry.end_reason or "unknown"),
         ("folder", str(entry.folder)),
     ]
     if entry.lost_s or entry.unknown_s:
         rows.insert(4, ("lost", f"{entry.lost_s:.1f} s by the card, {entry.unknown_s:.1f} s unexplained"))
+    if details.get("notes"):
+        rows.append(("notes", "; ".join(details["notes"])))
     return rows

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from voicecard.device.conversation import TRIES, Conversation
 from voicecard.device.port import Port
-from voicecard.errors import LinkLostError, NoCardError, RefusedError
-from voicecard.firmware.wire import frame, message
-from voicecard.firmware.wire.sector import SECTOR_BYTES
+from voicecard.errors import LinkLostError, NoCardError
+from voicecard.firmware.wire import message
 
-ANSWER_S = 5.0
 GREETING_S = 1.0
 PROOF_S = 120.0
-_LATEST_S = 30.0  # a card that babbles without answering is not listened to for longer
-_TRIES = 3
+ERASE_ALL = "all recordings"  # what `format` must be told in so many words
+_MAX_SECTORS = 1 << 16  # a sector frame's index has 16 bits
+_MAX_REMOVALS = 10_000
+
+Setting = str | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A recording on the card."""
+    """A recording on the card; `copies` libraries hold it, and `mine` tells whether the one that asked is among them."""
 
     number: int
     nonce: str
@@ -43,6 +45,8 @@ class Listed:
     sectors: int
     ended: bool
     safe: bool
+    mine: bool
+    copies: int
     reason: int
 
 
@@ -50,12 +54,8 @@ class CardLink:
     """A conversation with the card on an open port. Requests raise RefusedError when the card says no, LinkLostError when it is silent."""
 
     def __init__(self, port: Port) -> None:
-        self._port = port
-        self._reader = frame.FrameReader(frame.MAX_TO_HOST_BYTES)
-        self._writer = frame.FrameWriter(frame.MAX_TO_CARD_BYTES)
-        self._frames: list[tuple[int, int, bytes]] = []
-        self._sequence = 0
-        self.hello = self._greet()
+        self._conversation = Conversation(port)
+        self.hello = self.greet()
 
     @classmethod
     def open(cls, path: str) -> CardLink:
@@ -76,25 +76,44 @@ class CardLink:
     def close(self) -> None:
         """Take leave, if the card still listens, and let go of the port."""
         try:
-            self._send("bye")
+            self._conversation.send("bye")
         except LinkLostError:
             pass
         finally:
-            self._port.close()
+            self._conversation.port.close()
+
+    def greet(self) -> Hello:
+        """Ask who the card is (again: after a restart or a format); `hello` keeps the answer."""
+        path = self._conversation.port.path
+        for _ in range(TRIES):
+            asked = time.time()
+            try:
+                answer = self._conversation.ask("hello", GREETING_S, tries=1, v=message.VERSION)
+            except LinkLostError as error:
+                if error.__cause__ is not None:
+                    raise
+                continue
+            heard = time.time()
+            self.hello = _hello(path, answer, (asked + heard) / 2, (heard - asked) / 2)
+            return self.hello
+        raise NoCardError(
+            f"what is on {path} does not answer as a voicecard: choose another port, or flash the board first"
+        )
 
     def status(self) -> dict[str, Any]:
-        return self._ask("status")
+        return self._conversation.ask("status")
 
     def set_clock(self) -> None:
-        self._ask("clock", wall_ms=int(time.time() * 1000), uncertainty_ms=int(self.hello.uncertainty_s * 1000) + 1)
+        uncertainty_ms = int(self.hello.uncertainty_s * 1000) + 1
+        self._conversation.ask("clock", wall_ms=int(time.time() * 1000), uncertainty_ms=uncertainty_ms)
 
-    def recordings(self) -> list[Listed]:
-        """All recordings on the card, in the order of their numbers."""
-        for _ in range(_TRIES):
+    def recordings(self, library: str | None = None) -> list[Listed]:
+        """All recordings on the card, in the order of their numbers; `library` is the id of the one that asks."""
+        for _ in range(TRIES):
             entries: list[Listed] = []
             generation = None
             while True:
-                listing = self._listing(len(entries))
+                listing = self._listing(len(entries), library)
                 if generation not in (None, listing.generation) or listing.first != len(entries):
                     break  # the list changed under way: start again
                 generation = listing.generation
@@ -107,118 +126,84 @@ class CardLink:
 
     def pull(self, listed: Listed, first: int) -> Iterator[bytes]:
         """The recording's sectors (4096 bytes each) from number `first` on, asking again for what the line lost."""
-        wanted, failures = first, 0
-        while wanted < listed.sectors:
-            before = wanted
-            for number, sector in self._stream(listed, wanted):
-                if number != wanted:
-                    break
-                yield sector
-                wanted += 1
-            if wanted < listed.sectors:
-                failures = 0 if wanted > before else failures + 1
-                if failures == _TRIES:
-                    raise LinkLostError(f"sector {wanted} does not arrive from the card: try another cable or port")
-                self._ask("stop")
+        return self._conversation.sectors("pull", first, listed.sectors, n=listed.number, nonce=listed.nonce)
 
     def prove(self, listed: Listed, digest: str, library: str) -> None:
         """Tell the card that a library holds a recording with this SHA-256. Raises RefusedError if it holds something else."""
-        self._ask(
-            "safe",
-            PROOF_S,
-            n=listed.number,
-            nonce=listed.nonce,
-            sectors=listed.sectors,
-            digest=digest,
-            library=library,
-        )
+        what: dict[str, Any] = {"n": listed.number, "nonce": listed.nonce, "sectors": listed.sectors}
+        self._conversation.ask("safe", PROOF_S, digest=digest, library=library, **what)
 
-    def _greet(self) -> Hello:
-        for _ in range(_TRIES):
-            asked = time.time()
-            try:
-                answer = self._ask("hello", GREETING_S, tries=1, v=message.VERSION)
-            except LinkLostError as error:
-                if error.__cause__ is not None:
-                    raise
-                continue
-            heard = time.time()
-            return _hello(self._port.path, answer, (asked + heard) / 2, (heard - asked) / 2)
-        raise NoCardError(
-            f"what is on {self._port.path} does not answer as a voicecard: choose another port, or flash the board first"
-        )
+    def revoke(self, listed: Listed, library: str) -> None:
+        """Tell the card that a library does not hold this recording (any more)."""
+        self._conversation.ask("revoke", n=listed.number, nonce=listed.nonce, library=library)
 
-    def _ask(self, do: str, timeout_s: float = ANSWER_S, tries: int = _TRIES, **fields: object) -> dict[str, Any]:
-        """Send a request until it is answered; returns the answer's fields."""
-        for _ in range(tries):
-            self._send(do, **fields)
-            payload = self._wait(message.ANSWER, timeout_s)
-            if payload is not None:
-                return self._fields(payload)
-        raise self._silent()
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """By name: `value`, `default` and `allowed`, a list of values or `from` and `to`."""
+        found = self._conversation.ask("settings").get("settings")
+        if not isinstance(found, dict) or not all(_is_setting(about) for about in found.values()):
+            raise self._not_understood("settings")
+        return dict(sorted(found.items()))
 
-    def _listing(self, first: int) -> message.Listing:
-        for _ in range(_TRIES):
-            self._send("list", **{"from": first})
-            payload = self._wait(message.LISTING, ANSWER_S)
-            if payload is not None:
-                with suppress(ValueError):
-                    listing: message.Listing = message.read_listing(payload)
-                    return listing
-        raise self._silent()
+    def set(self, values: Mapping[str, Setting]) -> dict[str, Setting]:
+        """Change settings, all or none; returns all of them. Raises RefusedError for a value that is not allowed."""
+        changed = self._conversation.ask("set", settings=dict(values)).get("settings")
+        if not isinstance(changed, dict):
+            raise self._not_understood("set")
+        return changed
 
-    def _stream(self, listed: Listed, first: int) -> Iterator[tuple[int, bytes]]:
-        self._ask("pull", n=listed.number, nonce=listed.nonce, **{"from": first})
-        for _ in range(listed.sectors - first):
-            payload = self._wait(message.SECTOR, ANSWER_S)
-            if payload is None or len(payload) != message.SECTOR_NUMBER_BYTES + SECTOR_BYTES:
-                return
-            yield (
-                int.from_bytes(payload[: message.SECTOR_NUMBER_BYTES], "little"),
-                payload[message.SECTOR_NUMBER_BYTES :],
-            )
-        self._wait(message.ANSWER, ANSWER_S)
+    def counters(self) -> dict[str, Any]:
+        """The flight recorder's counters."""
+        return self._conversation.ask("counters")
 
-    def _send(self, do: str, **fields: object) -> None:
-        self._sequence = (self._sequence + 1) & 0xFF
-        self._frames.clear()
-        payload = message.pack_json({"do": do, **fields})
-        self._port.write(bytes(self._writer.frame(message.REQUEST, self._sequence, payload)))
+    def log(self) -> list[str]:
+        """What the card noted since its start, its last lines."""
+        lines = self._conversation.ask("log").get("lines")
+        return [str(line) for line in lines] if isinstance(lines, list) else []
 
-    def _wait(self, kind: int, timeout_s: float) -> bytes | None:
-        """The payload of the next frame of this kind for the last request; None when the card is silent, or ended with another."""
-        deadline = time.monotonic() + timeout_s
-        latest = deadline + _LATEST_S
-        while True:
-            while self._frames:
-                got, sequence, payload = self._frames.pop(0)
-                if sequence != self._sequence:
-                    continue
-                if got == kind:
-                    return payload
-                if got == message.ANSWER:
-                    self._fields(payload)  # raises what the card refuses
-                    return None
-            data = self._port.read(deadline)
-            if not data:
-                return None
-            deadline = min(time.monotonic() + timeout_s, latest)
-            self._frames += [(got, seq, bytes(payload)) for got, seq, payload in self._reader.feed(data)]
+    def removals(self) -> list[dict[str, Any]]:
+        """The recordings that the card has removed, oldest first, so far as it remembers."""
+        found: list[dict[str, Any]] = []
+        while len(found) < _MAX_REMOVALS:
+            answer = self._conversation.ask("ledger", **{"from": len(found)})
+            lines = [line for line in answer.get("lines", []) if isinstance(line, dict)]
+            found += lines
+            if not lines or len(found) >= answer.get("total", 0):
+                return found
+        return found
 
-    def _fields(self, payload: bytes) -> dict[str, Any]:
-        try:
-            fields: dict[str, Any] = message.read_json(payload)
-        except ValueError as error:
-            raise LinkLostError(f"the card on {self._port.path} sent an answer that cannot be read: {error}") from error
-        if "error" in fields:
-            code = str(fields["error"])
-            raise RefusedError(f"the card refused: {fields.get('say', code)}", code)
-        return fields
+    def image_sectors(self) -> int:
+        """Sectors of the card's whole storage, as `image` gives them."""
+        return self._count("image", **{"from": 0})
 
-    def _silent(self) -> LinkLostError:
-        return LinkLostError(
-            f"the card on {self._port.path} stopped answering: nothing is lost, plug it in again and retry"
-        )
+    def image(self, first: int, sectors: int) -> Iterator[bytes]:
+        """The storage's sectors from `first` on as they lie on flash, asking again for what the line lost."""
+        return self._conversation.sectors("image", first, sectors)
+
+    def format(self) -> int:
+        """Erase everything and take a new name: begins it, and returns the number of sectors; `status` tells how far it is."""
+        return self._count("format", card=self.hello.card, erase=ERASE_ALL)
+
+    def restart(self) -> None:
+        self._conversation.ask("restart")
+
+    def _count(self, do: str, **fields: Any) -> int:
+        sectors = self._conversation.ask(do, **fields).get("sectors")
+        if not isinstance(sectors, int) or not 0 <= sectors <= _MAX_SECTORS:
+            raise self._not_understood(do)
+        return sectors
+
+    def _listing(self, first: int, library: str | None) -> message.Listing:
+        asker: dict[str, Any] = {} if library is None else {"library": library}
+        for _ in range(TRIES):
+            payload = self._conversation.ask_for(message.LISTING, "list", **{"from": first}, **asker)
+            with suppress(ValueError):
+                listing: message.Listing = message.read_listing(payload)
+                return listing
+        raise self._not_understood("list")
+
+    def _not_understood(self, do: str) -> LinkLostError:
+        path = self._conversation.port.path
+        return LinkLostError(f"the card on {path} answers {do!r} in an unknown way: update this program or the card")
 
 
 def _hello(path: str, answer: dict[str, Any], heard_at: float, uncertainty_s: float) -> Hello:
@@ -231,6 +216,14 @@ def _hello(path: str, answer: dict[str, Any], heard_at: float, uncertainty_s: fl
     return Hello(card, firmware, boot, ticks_us, heard_at, uncertainty_s)
 
 
+def _is_setting(about: Any) -> bool:
+    if not isinstance(about, dict) or not about.keys() >= {"value", "default", "allowed"}:
+        return False
+    allowed = about["allowed"]
+    limits = [allowed.get("from"), allowed.get("to")] if isinstance(allowed, dict) else allowed
+    return isinstance(limits, list) and all(isinstance(limit, str | int) for limit in limits)
+
+
 def _listed(entry: message.Entry) -> Listed:
     return Listed(
         number=entry.recording,
@@ -240,5 +233,7 @@ def _listed(entry: message.Entry) -> Listed:
         sectors=entry.sectors,
         ended=bool(entry.flags & message.LISTED_ENDED),
         safe=bool(entry.flags & message.LISTED_SAFE),
+        mine=bool(entry.flags & message.LISTED_MINE),
+        copies=entry.copies,
         reason=entry.reason,
     )

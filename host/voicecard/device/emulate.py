@@ -18,14 +18,17 @@ from typing import Any
 
 from voicecard.device import emulated_microphone, registry
 from voicecard.device.emulated_screen import ScreenRecorder
-from voicecard.device.emulator_process import power_cycle
+from voicecard.device.emulator_process import boot
 from voicecard.device.image import build_flash_image, firmware_folder, refresh_application
 from voicecard.device.interpreter import micropython_command
 from voicecard.device.script import SERVE, PowerCycle, parse_script
 from voicecard.errors import DeviceError, UsageError
 
 MICROPHONE_DC = 40 << 16  # of a 32-bit sample word; capture has to remove it
-_POWER_ON, _HARD_RESET, _WATCHDOG_RESET = 1, 2, 3
+_POWER_ON = 1
+_RESTARTS = {"reset": 2, "watchdog": 3}  # what a card that restarts so reads as its cause
+_SOON_US = 30_000_000
+_MOST_RESTARTS = 20  # each soon after the last: a card that does so more often does nothing else
 _OFF = {
     "end": "the script is done",
     "cut": "the power is cut",
@@ -41,7 +44,7 @@ class EmulateOptions:
     `mic`: an audio file; `flash`: an image that is kept (made if it is missing), else a new one that is thrown away;
     `script`: see script.py, None serves until stopped; `port_link`: a link to the serial port while it is plugged in;
     `screens`: a folder for pictures of the display; `cut_at`: (number of a flash program or erase from 1, "before",
-    "mid" or "after"), in the first power cycle; `log_flash`: report every flash operation; `uart_copy`: serial output
+    "mid" or "after"), in the first boot; `log_flash`: report every flash operation; `uart_copy`: serial output
     also takes the time of a UART at 115200 baud; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 
     mic: Path | None = None
@@ -87,7 +90,8 @@ class FlashOperation:
 
 @dataclass(frozen=True, slots=True)
 class CycleReport:
-    """One power cycle. `reason` of its end: end (of the script), cut, watchdog, reset, or stopped (from outside).
+    """One boot: a power cycle has another after each restart. `reason` of its end: end (of the script), cut, watchdog,
+    reset, or stopped (from outside). Times start at 0 in each.
 
     `flash`: by partition label the counts reads, read_bytes, programs, program_bytes, largest_program, page_crossings
     and erases. `flash_operations`: programs and erases in all, the numbers that `cut_at` counts."""
@@ -129,9 +133,9 @@ def emulate(
         resources.enter_context(_terminated_like_interrupted())
         run = _Run(options, scratch, on_event, stop or threading.Event())
         try:
-            for number, cycle in enumerate(cycles):
+            for cycle in cycles:
                 if not run.stop.is_set():
-                    run.power_cycle(number, cycle)
+                    run.power_cycle(cycle)
         except KeyboardInterrupt:
             if options.script is not None:
                 raise
@@ -220,15 +224,25 @@ class _Run:
         screens = tuple(self._screens.written) if self._screens else ()
         return EmulationReport(tuple(self.reports), self._console_text(), screens)
 
-    def power_cycle(self, number: int, cycle: PowerCycle) -> None:
-        """Run one power cycle and append its report."""
+    def power_cycle(self, cycle: PowerCycle) -> None:
+        """Run one power cycle with all its restarts, and append a report of each boot."""
+        off = self._boot([step.as_list() for step in cycle.steps], _POWER_ON)
+        restarts = 0
+        while off["reason"] in _RESTARTS and not self.stop.is_set():
+            restarts = restarts + 1 if off["time_us"] < _SOON_US else 0
+            if restarts > _MOST_RESTARTS:
+                raise self._failure(f"the card restarts again and again: {self._last_line()}")
+            off = self._boot(off["steps"], _RESTARTS[off["reason"]])
+
+    def _boot(self, steps: list[list[str | int]], reset_cause: int) -> dict[str, Any]:
+        """Run the card until its power is gone or it restarts; returns its last event."""
         operations: list[FlashOperation] = []
         emulator_heap_bytes = 0
-        off: dict[str, Any] = {"reason": "stopped"}
+        off: dict[str, Any] = {"reason": "stopped", "steps": []}
         with ExitStack() as plugged:
-            config = self._config(number, cycle)
-            cycle_events = power_cycle(self._command, config, cycle.plugs(), self._scratch, self._console, self.stop)
-            events = plugged.enter_context(closing(cycle_events))
+            config = self._config(steps, reset_cause)
+            card = boot(self._command, config, self._scratch, self._console, self.stop)
+            events = plugged.enter_context(closing(card))
             cable = plugged.enter_context(ExitStack())
             for event in events:
                 kind = event.pop("event")
@@ -249,27 +263,38 @@ class _Run:
                     self._tell(Notice(kind, "unplugged"))
                 elif kind == "off":
                     off = event
-        self._check(off)
-        self.reports.append(CycleReport(**off, flash_log=tuple(operations), emulator_heap_bytes=emulator_heap_bytes))
+        self._check(off["reason"])
+        figures = {name: value for name, value in off.items() if name != "steps"}
+        self.reports.append(
+            CycleReport(**figures, flash_log=tuple(operations), emulator_heap_bytes=emulator_heap_bytes)
+        )
         self._tell(Notice("off", _OFF.get(off["reason"], "the card is off")))
+        return off
 
     def _take_screen(self, event: dict[str, Any]) -> None:
         if self._screens:
             self._screens.add(event["bits"], event["height"], event["time_us"])
         self._tell(Notice("screen", f"a new screen at {event['time_us'] / 1e6:.3f} s"))
 
-    def _check(self, off: dict[str, Any]) -> None:
+    def _check(self, reason: str) -> None:
         """Raise DeviceError for an end that is nobody's wish."""
-        lines = self._console_text().strip().splitlines()
-        last = lines[-1] if lines else "it printed nothing"
-        if off["reason"] == "crash":
-            raise self._failure(f"the card's firmware crashed: {last}")
-        if off["reason"] == "deaf":
+        if reason == "crash":
+            raise self._failure(f"the card's firmware crashed: {self._last_line()}")
+        if reason == "corrupt":
+            raise self._failure(
+                "the card's file system cannot be mounted, so its application does not start: the recordings are"
+                " untouched, read them with `voicecard rescue`"
+            )
+        if reason == "deaf":
             raise self._failure(
                 "the script waits for the microphone's end, but the card does not listen: record first ('tap rec')"
             )
-        if off["reason"] == "stopped" and not self.stop.is_set():
-            raise self._failure(f"the emulated card's interpreter died: {last}")
+        if reason == "stopped" and not self.stop.is_set():
+            raise self._failure(f"the emulated card's interpreter died: {self._last_line()}")
+
+    def _last_line(self) -> str:
+        lines = self._console_text().strip().splitlines()
+        return lines[-1] if lines else "it printed nothing"
 
     def _failure(self, sentence: str) -> DeviceError:
         error = DeviceError(sentence)
@@ -279,8 +304,9 @@ class _Run:
     def _console_text(self) -> str:
         return self._console.decode(errors="replace")
 
-    def _config(self, number: int, cycle: PowerCycle) -> dict[str, Any]:
+    def _config(self, steps: list[list[str | int]], reset_cause: int) -> dict[str, Any]:
         options = self._options
+        number = len(self.reports)
         return {
             "flash": str(self._flash),
             "microphone": str(self._microphone) if self._microphone else None,
@@ -294,13 +320,9 @@ class _Run:
             "screens": self._screens is not None,
             "uart_copy": options.uart_copy,
             "battery_millivolts": options.battery_millivolts,
-            "reset_cause": self._reset_cause(),
-            "steps": [step.as_list() for step in cycle.steps],
+            "reset_cause": reset_cause,
+            "steps": steps,
         }
-
-    def _reset_cause(self) -> int:
-        causes = {"watchdog": _WATCHDOG_RESET, "reset": _HARD_RESET}
-        return causes.get(self.reports[-1].reason, _POWER_ON) if self.reports else _POWER_ON
 
     def _interpreter_command(self) -> list[str]:
         run = firmware_folder().resolve() / "emulator" / "run.py"

@@ -1,4 +1,4 @@
-"""One power cycle of an emulated card: the MicroPython process, its serial terminals, its events and its console."""
+"""One boot of an emulated card: the MicroPython process, its serial terminals, its events and its console."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _LOOK_S = 0.1  # how soon a stop is noticed
 _EXIT_S = 10.0
 _READ_BYTES = 65_536
 _MAX_CONSOLE_BYTES = 1_000_000
+_PLUGS = ("plug", "plugged", "serve")  # the steps that each take a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,19 @@ class Terminal:
     port: Path
 
 
-def power_cycle(
+def boot(
     command: list[str],
     config: Mapping[str, Any],
-    plugs: int,
     scratch: Path,
     console: bytearray,
     stop: threading.Event,
 ) -> Generator[Event]:
-    """Run a card until its power is gone, and yield what it tells; `plugged` events carry the `port`.
+    """Run a card until its power is gone or it restarts, and yield what it tells; `plugged` events carry the `port`.
 
     `command` starts the interpreter with its script, `console` collects what the card prints. Setting `stop` ends it.
     Closing the iterator ends the process; its terminals are gone then."""
     with ExitStack() as resources:
-        terminals = [_open_terminal() for _ in range(plugs)]
+        terminals = [_open_terminal() for step in config["steps"] if step[0] in _PLUGS]
         masters = [resources.enter_context(_owned(terminal.master)) for terminal in terminals]
         events_read, events_write = os.pipe()
         events = resources.enter_context(_owned(events_read))

@@ -27,6 +27,7 @@ _KIB, _MIB = 1024, 1024 * 1024
 _TABLE_AT, _TABLE_BYTES, _ENTRY_BYTES = 0x8000, 0xC00, 32
 _ENTRY, _ENTRY_MAGIC, _MD5_MAGIC = "<HBBII16sI", 0x50AA, b"\xeb\xeb" + b"\xff" * 14
 _APP, _DATA = 0, 1
+_MAX_REGION_BYTES = 256 * _MIB  # more flash than any such chip addresses
 _VFS_BYTES = 512 * _KIB  # three times the application
 _NAME_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME_LENGTH = 6
@@ -68,13 +69,7 @@ def layout(size_bytes: int) -> tuple[Partition, ...]:
 
 def partitions(path: Path) -> dict[str, Partition]:
     """The partitions of a flash image by label. Raises DeviceError if the file is no image of a card's flash."""
-    try:
-        with path.open("rb") as file:
-            file.seek(_TABLE_AT)
-            table = file.read(_TABLE_BYTES)
-        size_bytes = path.stat().st_size
-    except OSError as error:
-        raise DeviceError(f"the flash image {path} cannot be read ({error.strerror}): give another file") from error
+    table, size_bytes = _table_of(path)
     found = {partition.label: partition for partition in _read_table(table)}
     whole = all(partition.offset + partition.size <= size_bytes for partition in found.values())
     if not whole or not {"vfs", "recordings"} <= found.keys():
@@ -82,6 +77,20 @@ def partitions(path: Path) -> dict[str, Partition]:
             f"the file {path} is no (whole) image of a card's flash: give another file, or a name that is free"
         )
     return found
+
+
+def recordings_region(path: Path) -> tuple[int, int]:
+    """(offset, bytes) of the recordings in a flash dump, also in a short one; without a partition table the whole file counts.
+
+    Raises DeviceError if the file cannot be read or holds no sector."""
+    table, size_bytes = _table_of(path)
+    found = {partition.label: partition for partition in _read_table(table)}
+    recordings = found.get("recordings")
+    offset, size = (recordings.offset, recordings.size) if recordings else (0, size_bytes)
+    size = min(size, size_bytes - offset) // SECTOR_BYTES * SECTOR_BYTES
+    if size <= 0:
+        raise DeviceError(f"the flash dump {path} ends before its recordings begin: read the whole flash")
+    return offset, min(size, _MAX_REGION_BYTES)
 
 
 def build_flash_image(
@@ -134,7 +143,8 @@ def refresh_application(path: Path, firmware: Path | None = None) -> None:
             os.fsync(file.fileno())
     except (LittleFSError, OSError) as error:
         raise DeviceError(
-            f"the file system in the flash image {path} cannot be updated ({error}): give another image"
+            f"the application in the flash image {path} cannot be updated ({error}): its recordings are untouched, "
+            f"'voicecard rescue --image {path}' reads them"
         ) from error
 
 
@@ -164,6 +174,16 @@ def _sources(source: Path, target: str) -> Iterator[tuple[str, bytes]]:
         yield target, source.read_bytes()
     for file in sorted(source.rglob("*.py")):
         yield f"{target}/{file.relative_to(source).as_posix()}", file.read_bytes()
+
+
+def _table_of(path: Path) -> tuple[bytes, int]:
+    """The bytes where a flash has its partition table, and the file's size."""
+    try:
+        with path.open("rb") as file:
+            file.seek(_TABLE_AT)
+            return file.read(_TABLE_BYTES), path.stat().st_size
+    except OSError as error:
+        raise DeviceError(f"the flash image {path} cannot be read ({error.strerror}): give another file") from error
 
 
 def _pack_table(plan: tuple[Partition, ...]) -> bytes:

@@ -1,8 +1,9 @@
 """The owner's script for an emulated card: words in, power cycles out.
 
-    boot; tap rec; wait 8s; double memo; hold rec 2s; until mic-end; plug; unplug; cut
+    boot; tap rec; wait 8s; double memo; hold rec 2s; until mic-end; hang mic; plug; unplug; cut
 
-Each `boot` is a power cycle; a script that does not begin with one gets it."""
+Each `boot` is a power cycle; a script that does not begin with one gets it. When the card restarts itself within a power cycle,
+the rest of its steps goes on; the microphone's sound starts over."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ _FORMS = {
     "hold": "hold KEY 2s",
     "wait": "wait 3s",
     "until": "until mic-end",
+    "hang": "hang mic",
     "plug": "plug",
     "unplug": "unplug",
     "cut": "cut",
@@ -47,10 +49,6 @@ class PowerCycle:
     """What happens from one power-on to the end of power."""
 
     steps: tuple[Step, ...]
-
-    def plugs(self) -> int:
-        """How many times the cable is plugged in."""
-        return sum(step.word in ("plug", "serve") for step in self.steps)
 
 
 SERVE = (PowerCycle((Step("serve"),)),)
@@ -90,6 +88,8 @@ def _parse_step(text: str, number: int) -> Step:
         return Step(word, duration_us=_duration_us(" ".join(arguments), text, number))
     if word == "until" and arguments == ["mic-end"]:
         return Step("until mic-end")
+    if word == "hang" and arguments == ["mic"]:
+        return Step("hang mic")
     if word in ("boot", "plug", "unplug", "cut") and not arguments:
         return Step(word)
     raise UsageError(f"step {number} of the script, '{text}', is not understood: it is written '{_FORMS[word]}'")

@@ -3,7 +3,9 @@
 library.json                        version, and this library's own id: six hex digits, made once
 library.db                          the index; may be deleted
 library.lock                        held by whoever writes
+clocks.json                         what wall time the cards' ticks meant
 incoming/KEY.vcr.part               a recording on its way in
+incoming/KEY.salvaged.part          one that is put together from an image of a card's flash
 incoming/KEY.new/                   one that is whole and about to be filed
 recordings/2026/2026-11-22 05.09 k3f92b-12/
     card.vcr                        the card's own bytes
@@ -18,26 +20,32 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from voicecard.errors import FormatError, LibraryError, VoicecardError
+from voicecard.library import placing
+from voicecard.library.clocks import Clocks, Reading
 from voicecard.library.details import (
+    DETAILS,
     ORIGINAL,
     TRANSCRIPT,
     TRANSCRIPT_TEXT,
+    UNDATED,
     Identity,
     checked_identity,
     folder_name,
     free_id,
 )
-from voicecard.library.entry import Entry
-from voicecard.library.files import disk_errors, read_json, write_json, write_whole
+from voicecard.library.entry import TIMES, Entry
+from voicecard.library.files import disk_errors, file_digest, read_json, write_json, write_whole
 from voicecard.library.filing import details_of, make_audio, place
 from voicecard.library.incoming import STAGED, Incoming
 from voicecard.library.index import DamagedIndexError, Index
 from voicecard.library.lock import WriteLock
+from voicecard.library.lookup import look_up
 
 VERSION = 1
 T = TypeVar("T")
@@ -60,6 +68,7 @@ class Library:
         self._recordings = self.path / "recordings"
         self._incoming = self.path / "incoming"
         self._lock = WriteLock(self.path / "library.lock")
+        self._clocks = Clocks(self.path / "clocks.json")
         with disk_errors(self.path):
             self._recordings.mkdir(parents=True, exist_ok=True)
             self._incoming.mkdir(exist_ok=True)
@@ -92,19 +101,62 @@ class Library:
         """This recording, if it is here with all its bytes."""
         return self._ask(lambda index: self._whole_entry(index.find(card, number, nonce)))
 
-    def begin(self, card: str, number: int, nonce: str) -> Incoming:
-        """Take in a recording, from where an earlier attempt stopped; `with library.begin(...) as incoming:`.
+    def is_intact(self, entry: Entry) -> bool:
+        """Whether the card's file still is the one that was filed; it is read again only if something has touched it since."""
+        with disk_errors(entry.original):
+            modified_ns = entry.original.stat().st_mtime_ns
+            if self._ask(lambda index: index.intact_ns(entry.id)) == modified_ns:
+                return True
+            if file_digest(entry.original) != entry.sha256:
+                return False
+        with self._lock:
+            self._index.set_intact(entry.id, modified_ns)
+        return True
+
+    def begin(self, card: str, number: int, nonce: str, salvage: bool = False) -> Incoming:
+        """Take in a recording, from where an earlier attempt stopped; `with library.begin(...) as incoming:`. A salvage
+        always begins anew, beside what was pulled before.
 
         Holds the write lock until it is finished, discarded or closed. `nonce` is 16 hex digits."""
-        return Incoming(self, self._lock, self._incoming, checked_identity(card, number, nonce))
+        return Incoming(self, self._lock, self._incoming, checked_identity(card, number, nonce), salvage)
+
+    def confirm(self, entry: Entry) -> None:
+        """A card has agreed to the digest of what was salvaged."""
+        with self._lock, disk_errors(entry.folder):
+            self._amend(entry, {"salvaged": False})
+
+    def note_clock(self, card: str, boot: int, reading: Reading) -> None:
+        """Remember what wall time a card's ticks mean."""
+        with self._lock, disk_errors(self.path):
+            self._clocks.note(card, boot, reading)
+
+    def dating(self, card: str, boot: int | None, ticks_us: int | None) -> dict[str, Any]:
+        """The fields of recording.json that date a recording by its card's ticks; none if they do not tell."""
+        return placing.by_ticks(boot, ticks_us, self._readings(card))
+
+    def place_in_time(self, card: str) -> None:
+        """Date the card's recordings that have no date so far as the clocks now tell, or say between which times they lie."""
+        with self._lock, disk_errors(self.path):
+            undated = self._undated(card)
+            if not undated:
+                return
+            readings = self._readings(card)
+            for entry in undated:
+                with suppress(FormatError):
+                    self._amend(entry, placing.by_ticks(entry.boot, entry.ticks_us, readings))
+            others = self._of_card(card)
+            for entry in self._undated(card):
+                with suppress(FormatError):
+                    received = datetime.fromisoformat(self._details(entry)["received"])
+                    self._amend(entry, placing.between(entry, received, others, readings))
 
     def entries(self) -> list[Entry]:
-        """All recordings, the earliest first; one without a date stands where it was received."""
+        """All recordings, the earliest first; one without a date stands where it may have begun at the earliest."""
         return self._ask(lambda index: [self._entry(row) for row in index.rows()])
 
     def entry(self, id: str) -> Entry:
         """The recording with this id, the only one that `id` is a part, the start or the end of, or the `latest`."""
-        return self._ask(lambda index: self._entry(_look_up(index, id)))
+        return self._ask(lambda index: self._entry(look_up(index, id)))
 
     def save_transcript(self, entry: Entry, transcript: dict[str, Any], markdown: str) -> None:
         """Keep a transcript beside its recording and index its segments. Raises ValueError if it is none."""
@@ -135,8 +187,41 @@ class Library:
             row = self._index.find(content["card"], content["number"], content["nonce"])
             folder = row["folder"] if row else folder_name(content)
             place(staged, self._recordings / folder)
-            self._take_in([folder])
+            with self._index.transaction():
+                self._take_in([folder])
+                self._index.set_intact(content["id"], (self._recordings / folder / ORIGINAL).stat().st_mtime_ns)
         return self.entry(content["id"])
+
+    def _of_card(self, card: str) -> list[Entry]:
+        return self._ask(lambda index: [self._entry(row) for row in index.rows_of(card)])
+
+    def _undated(self, card: str) -> list[Entry]:
+        return [entry for entry in self._of_card(card) if not entry.started]
+
+    def _readings(self, card: str) -> placing.Readings:
+        return placing.readings_of(self._of_card(card), self._clocks.readings(card))
+
+    def _amend(self, entry: Entry, changes: dict[str, Any]) -> None:
+        """Change fields of a recording's details; one that gets its date moves to where that belongs. Raises FormatError."""
+        if all(entry.summary()[name] == value for name, value in changes.items()):
+            return
+        content = self._details(entry) | changes
+        write_json(entry.folder / DETAILS, content)
+        folder = self._recordings / folder_name(content)
+        if entry.folder.parent.name != UNDATED or folder.exists():
+            folder = entry.folder
+        else:
+            folder.parent.mkdir(exist_ok=True)
+            entry.folder.rename(folder)
+        intact_ns = self._index.intact_ns(entry.id)
+        with self._index.transaction():
+            self._index.remove([entry.folder.relative_to(self._recordings).as_posix()])
+            self._take_in([folder.relative_to(self._recordings).as_posix()])
+            self._index.set_intact(entry.id, intact_ns)
+
+    def _details(self, entry: Entry) -> dict[str, Any]:
+        """Its recording.json, made again if it is damaged. Raises FormatError if that cannot be done."""
+        return details_of(entry.folder, self.id_for)
 
     def _own_id(self) -> str:
         path = self.path / "library.json"
@@ -229,24 +314,6 @@ class Library:
     def _entry(self, row: sqlite3.Row) -> Entry:
         fields = {name: row[name] for name in Entry.__slots__}
         fields["folder"] = self._recordings / row["folder"]
-        fields["started"] = datetime.fromisoformat(row["started"]) if row["started"] else None
+        fields |= {name: datetime.fromisoformat(row[name]) if row[name] else None for name in TIMES}
+        fields["salvaged"] = bool(row["salvaged"])
         return Entry(**fields)
-
-
-def _look_up(index: Index, wanted: str) -> sqlite3.Row:
-    if exact := index.row(wanted):
-        return exact
-    ids = index.ids()
-    if wanted == "latest" and ids:
-        found = ids[-1:]
-    else:
-        found = [id for id in ids if wanted in id.split("-")]
-        found = found or [id for id in ids if wanted and (id.startswith(wanted) or id.endswith(wanted))]
-    if not found:
-        raise LibraryError(f"the library has no recording {wanted!r}; `voicecard ls` lists what it has")
-    if len(found) > 1:
-        some = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
-        raise LibraryError(f"{wanted!r} can mean {len(found)} recordings ({some}); give more of the id")
-    row = index.row(found[0])
-    assert row is not None
-    return row

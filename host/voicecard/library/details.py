@@ -4,10 +4,13 @@
     id                   name for people, e.g. k3f92b-12: card and number (and the nonce's start, if that is taken)
     card number nonce    identity; nonce is 16 hex digits
     boot firmware        of the card, when it recorded; null if the file does not say
+    ticks_us             microseconds from that start of the card to the recording's, or null
     kind                 recording or memo
     started              ISO 8601 with offset, or null
     started_how          how that is known: "card clock", what the caller said, or "unknown"
     uncertainty_ms       of `started`, or null
+    not_before not_after if `started` is unknown: ISO 8601 with offset, the latest time known before it (an earlier
+                         recording's end, or an earlier visit to a host) and the earliest known after it; null if there is none
     received             ISO 8601 with offset: when the library took it in
     length_s             true time; the sum of the next seven
     kept_s               sound in the file
@@ -21,6 +24,7 @@
     end_reason           key, storage full, power lost, ... or null: the file has no end
     notes                list: what of the file could not be read
     settings             the card's, as it recorded
+    salvaged             true if it was put together from an image of the card's flash, and no card has agreed to its sha256
     sha256 bytes         of card.vcr
     files                names within the folder; one that is absent was not made (yet)
 
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 VERSION = 1
 ORIGINAL, AUDIO, DETAILS = "card.vcr", "audio.flac", "recording.json"
 TRANSCRIPT, TRANSCRIPT_TEXT = "transcript.json", "transcript.md"
+UNDATED = "undated"
 FILES = {
     "original": ORIGINAL,
     "audio": AUDIO,
@@ -53,9 +58,10 @@ _NUMBER, _MAYBE_NUMBER, _TEXT, _MAYBE_TEXT = (int, float), (int, NoneType), (str
 # The fields that the index needs.
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("id", "card", "nonce", "kind", "started_how", "received", "sha256"), _TEXT),
-    **dict.fromkeys(("started", "end_reason"), _MAYBE_TEXT),
+    **dict.fromkeys(("started", "not_before", "not_after", "end_reason"), _MAYBE_TEXT),
     **dict.fromkeys(("number", "bytes"), (int,)),
-    **dict.fromkeys(("boot", "uncertainty_ms"), _MAYBE_NUMBER),
+    **dict.fromkeys(("boot", "ticks_us", "uncertainty_ms"), _MAYBE_NUMBER),
+    "salvaged": (bool, NoneType),
     **dict.fromkeys(("length_s", "kept_s", "speech_s", "silence_skipped_s", "lost_s", "unknown_s"), _NUMBER),
     "marks": (list,),
 }
@@ -106,8 +112,9 @@ def describe(
     started: datetime | None,
     how: str,
     uncertainty_ms: int | None,
+    salvaged: str | None = None,
 ) -> dict[str, Any]:
-    """The content of recording.json. Without `started` the card's own clock counts, if it was set."""
+    """The content of recording.json. Without `started` the card's own clock counts, if it was set; `salvaged` is a note."""
     if started is None and recording.started is not None:
         started, how, uncertainty_ms = recording.started, "card clock", recording.wall_uncertainty_ms
 
@@ -122,11 +129,14 @@ def describe(
         "number": identity.number,
         "nonce": identity.nonce,
         "boot": recording.boot,
+        "ticks_us": recording.start_ticks_us,
         "firmware": recording.firmware,
         "kind": recording.kind,
         "started": started.astimezone().isoformat(timespec="milliseconds") if started else None,
         "started_how": how if started else "unknown",
         "uncertainty_ms": uncertainty_ms if started else None,
+        "not_before": None,
+        "not_after": None,
         "received": datetime.now().astimezone().isoformat(timespec="seconds"),
         "length_s": seconds(recording.length_samples),
         "kept_s": seconds(recording.kept_samples),
@@ -143,7 +153,8 @@ def describe(
             for event in recording.events
         ],
         "end_reason": recording.end_reason,
-        "notes": list(recording.notes),
+        "notes": [*([salvaged] if salvaged else []), *recording.notes],
+        "salvaged": salvaged is not None,
         "settings": recording.settings,
         "sha256": sha256,
         "bytes": len(recording.data),
@@ -160,7 +171,7 @@ def checked_details(details: dict[str, Any]) -> dict[str, Any]:
         str(value).encode()  # a lone half of a surrogate pair is no text
     if not _ID.fullmatch(details["id"]):
         raise ValueError("no id of a recording")
-    for time in filter(None, (details["started"], details["received"])):
+    for time in filter(None, (details.get(name) for name in ("started", "received", "not_before", "not_after"))):
         if datetime.fromisoformat(time).tzinfo is None:
             raise ValueError("a time without its offset")
     return details
@@ -169,6 +180,6 @@ def checked_details(details: dict[str, Any]) -> dict[str, Any]:
 def folder_name(details: dict[str, Any]) -> str:
     """Where a recording lies under recordings/: year/date time id."""
     if details["started"] is None:
-        return f"undated/undated {details['id']}"
+        return f"{UNDATED}/{UNDATED} {details['id']}"
     started = datetime.fromisoformat(details["started"])
     return f"{started:%Y}/{started:%Y-%m-%d %H.%M} {details['id']}"

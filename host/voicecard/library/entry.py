@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from voicecard.library.recording import Recording
     from voicecard.library.sound import Samples, Silence
 
+TIMES = ("started", "not_before", "not_after")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -26,10 +28,13 @@ class Entry:
     number: int
     nonce: str
     boot: int | None
+    ticks_us: int | None
     kind: str
     started: datetime | None
     started_how: str
     uncertainty_ms: int | None
+    not_before: datetime | None
+    not_after: datetime | None
     length_s: float
     kept_s: float
     speech_s: float
@@ -40,6 +45,7 @@ class Entry:
     end_reason: str | None
     bytes: int
     sha256: str
+    salvaged: bool
     transcript_backend: str | None
 
     @property
@@ -74,7 +80,8 @@ class Entry:
     def summary(self) -> dict[str, Any]:
         """What `ls --json` prints: the fields, as JSON has them."""
         fields = {name: getattr(self, name) for name in self.__slots__}
-        return fields | {"folder": str(self.folder), "started": self.started.isoformat() if self.started else None}
+        times = {name: fields[name].isoformat() if fields[name] else None for name in TIMES}
+        return fields | times | {"folder": str(self.folder)}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -29,8 +29,8 @@ class Incoming:
 
     `sectors_done` whole sectors are there already. All methods raise LibraryError when the disk refuses."""
 
-    def __init__(self, library: Library, lock: WriteLock, folder: Path, identity: Identity) -> None:
-        self.path = folder / f"{identity.key}.vcr.part"
+    def __init__(self, library: Library, lock: WriteLock, folder: Path, identity: Identity, salvage: bool) -> None:
+        self.path = folder / f"{identity.key}.{'salvaged' if salvage else 'vcr'}.part"
         self.identity = identity
         self.sectors_done = 0
         self._library = library
@@ -39,6 +39,8 @@ class Incoming:
         with ExitStack() as held:
             held.enter_context(lock)
             with disk_errors(self.path):
+                if salvage:
+                    self.path.unlink(missing_ok=True)
                 self._resume()
             self._held = held.pop_all()
 
@@ -80,11 +82,18 @@ class Incoming:
         with disk_errors(self.path):
             return file_digest(self.path) if self.path.exists() else hashlib.sha256().hexdigest()
 
-    def finish(self, started: datetime | None, how: str, uncertainty_ms: int | None) -> Entry:
+    def finish(
+        self,
+        started: datetime | None = None,
+        how: str = "unknown",
+        uncertainty_ms: int | None = None,
+        salvaged: str | None = None,
+    ) -> Entry:
         """File the recording, which the card has proved, under its final name; only then is the `.part` gone.
 
-        `started`: when it began, if the caller knows better than the card's own clock in the file. Raises FormatError
-        if the file is not this recording."""
+        `started`: when it began, if the caller knows better than the card's own clock in the file and what the library
+        knows of its ticks. `salvaged`: how it came here, if no card has proved it. Raises FormatError if the file is not
+        this recording."""
         from voicecard.library.recording import read_recording
 
         sha256 = self.digest()
@@ -95,8 +104,17 @@ class Incoming:
             raise FormatError(f"{self.path} is another recording than {self.identity.name}; pull it again")
         id = self._library.id_for(self.identity)
         content = describe(
-            recording, self.identity, id=id, sha256=sha256, started=started, how=how, uncertainty_ms=uncertainty_ms
+            recording,
+            self.identity,
+            id=id,
+            sha256=sha256,
+            started=started,
+            how=how,
+            uncertainty_ms=uncertainty_ms,
+            salvaged=salvaged,
         )
+        if content["started"] is None:
+            content |= self._library.dating(self.identity.card, recording.boot, recording.start_ticks_us)
         with disk_errors(self.path):
             staged = self._stage(content)
         entry = self._library.file(staged)

@@ -32,12 +32,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             start_s REAL NOT NULL, end_s REAL NOT NULL, speaker TEXT, text TEXT NOT NULL)""",
         "CREATE INDEX segments_by_recording ON segments (recording)",
     ),
+    (
+        "ALTER TABLE recordings ADD COLUMN ticks_us INTEGER",
+        "ALTER TABLE recordings ADD COLUMN not_before TEXT",
+        "ALTER TABLE recordings ADD COLUMN not_after TEXT",
+        "ALTER TABLE recordings ADD COLUMN salvaged INTEGER",
+        # When card.vcr had last been modified as its digest was last found right.
+        "ALTER TABLE recordings ADD COLUMN intact_ns INTEGER",
+    ),
 )
 
 _SAME_IN_DETAILS = (
     *("id", "card", "number", "nonce", "boot", "kind", "started", "started_how", "uncertainty_ms"),
     *("length_s", "kept_s", "speech_s", "silence_skipped_s", "lost_s", "unknown_s", "end_reason", "bytes", "sha256"),
 )
+_MAYBE_IN_DETAILS = ("ticks_us", "not_before", "not_after", "salvaged")  # not in those of older versions
 _BUSY_S = 5
 # What SQLite says when a file is not, or no longer, the database that it should be.
 _DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH)
@@ -67,8 +76,11 @@ class Index:
         self._db.close()
 
     def rows(self) -> list[sqlite3.Row]:
-        """All recordings, the earliest first; one without a date stands where it was received."""
+        """All recordings, the earliest first; one without a date stands where it may have begun at the earliest."""
         return self._all("SELECT * FROM recordings ORDER BY placed_ms, number, id")
+
+    def rows_of(self, card: str) -> list[sqlite3.Row]:
+        return self._all("SELECT * FROM recordings WHERE card = ? ORDER BY number, id", card)
 
     def row(self, id: str) -> sqlite3.Row | None:
         return self._one("SELECT * FROM recordings WHERE id = ?", id)
@@ -117,6 +129,14 @@ class Index:
             update = "UPDATE recordings SET transcript_backend = ? WHERE id = ?"
             self._db.execute(update, (str(transcript.get("backend", "")), id))
 
+    def intact_ns(self, id: str) -> int | None:
+        row = self._one("SELECT intact_ns FROM recordings WHERE id = ?", id)
+        return row["intact_ns"] if row else None
+
+    def set_intact(self, id: str, modified_ns: int | None) -> None:
+        with self.transaction():
+            self._db.execute("UPDATE recordings SET intact_ns = ? WHERE id = ?", (modified_ns, id))
+
     def remove(self, folders: Iterable[str]) -> None:
         with self.transaction():
             self._db.executemany("DELETE FROM recordings WHERE folder = ?", [(folder,) for folder in folders])
@@ -157,8 +177,10 @@ class Index:
 
 
 def _row(folder: str, details: dict[str, Any]) -> dict[str, Any]:
-    placed = datetime.fromisoformat(details["started"] or details["received"])
-    row = {name: details[name] for name in _SAME_IN_DETAILS}
+    maybe = {name: details.get(name) for name in _MAYBE_IN_DETAILS}
+    times = (details["started"], maybe["not_before"], maybe["not_after"], details["received"])
+    placed = datetime.fromisoformat(next(filter(None, times)))
+    row = {name: details[name] for name in _SAME_IN_DETAILS} | maybe
     return row | {"folder": folder, "placed_ms": round(placed.timestamp() * 1000), "marks": len(details["marks"])}
 
 

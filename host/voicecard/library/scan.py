@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voicecard.firmware.wire import block, sector
-from voicecard.firmware.wire.sector import PAGE_BYTES, SECTOR_BYTES
+from voicecard.firmware.wire.sector import SECTOR_BYTES
+from voicecard.library.blocks import blocks_of
 from voicecard.library.timeline import Span
 
 GAP_REASONS = {block.GAP_SILENCE: "silence", block.GAP_PAUSED: "paused", block.GAP_WITHHELD: "withheld"}
@@ -56,6 +57,7 @@ class Scan:
     marks: set[int] = field(default_factory=set)
     # position, event, value, wide value
     events: list[tuple[int, str, int, int]] = field(default_factory=list)
+    begins: int | None = None  # the lowest position
     reached: int = 0
     blocks_read: int = 0
     damaged_sectors: list[int] = field(default_factory=list)
@@ -110,7 +112,7 @@ class Scan:
             (missing, "sectors are missing"),
             (self.headless_sectors, "sectors have an unreadable header"),
             (self.foreign_sectors, "sectors belong to another recording and were passed over"),
-            (len(self.damaged_sectors), "sectors are damaged from some place on"),
+            (len(self.damaged_sectors), "sectors are damaged in places"),
             (self.unreadable_blocks, "blocks cannot be understood"),
             (self.unknown_blocks, "blocks are of a kind that a newer voicecard may know"),
             (self.cut_bytes, "bytes at the end are no whole sector"),
@@ -151,24 +153,15 @@ def _read_sector(found: Scan, raw: bytes, index: int) -> None:
     marker = sector.read_marker(raw)
     if marker and not found.marker_card:
         found.marker_card = marker.card
-    end = sector.BLOCKS_AT
-    for read in block.walk(raw):
+    blocks, damaged = blocks_of(raw)
+    for read in blocks:
         found.blocks_read += 1
         try:
             _read_block(found, read, raw[read.payload_at : read.payload_at + read.payload_bytes], index)
         except ValueError:
             found.unreadable_blocks += 1
-        end = read.at + block.stride(read.payload_bytes)
-    if _is_torn(raw, end):
+    if damaged:
         found.damaged_sectors.append(index)
-
-
-def _is_torn(raw: bytes, end: int) -> bool:
-    """Whether what follows the last valid block, which ends at `end`, is neither blank nor zeroed by the card."""
-    into_page = end % PAGE_BYTES
-    if into_page and (PAGE_BYTES - into_page < block.BLOCK_HEADER_BYTES or raw[end] == block.BLANK):
-        end += PAGE_BYTES - into_page
-    return end < SECTOR_BYTES and raw[end] not in (block.BLANK, block.VOID)
 
 
 def _read_block(found: Scan, read: Any, payload: bytes, index: int) -> None:
@@ -195,7 +188,9 @@ def _read_block(found: Scan, read: Any, payload: bytes, index: int) -> None:
         found.end = _span(read.position, 0).start, END_REASONS.get(reason, f"reason {reason}")
     else:
         found.unknown_blocks += 1
-    found.reached = max(found.reached, _span(read.position, samples).end)
+    span = _span(read.position, samples)
+    found.begins = span.start if found.begins is None else min(found.begins, span.start)
+    found.reached = max(found.reached, span.end)
 
 
 def _read_event(found: Scan, position: int, payload: bytes) -> int:

@@ -1,0 +1,60 @@
+"""Safe mode: after failed starts the link is served, so that recordings can be had, and nothing else is done."""
+
+import asyncio
+
+from micropython import const
+
+from card import board, counters
+from card.core import Core
+from card.link.server import LinkServer
+from card.link.stdio import Stdio
+
+_FEED_MS = const(200)
+
+
+class SafeCard(Core):
+    """The card without capture, keys and recovery: nothing is written to the store but what a host asks for."""
+
+    def __init__(self, root=""):
+        super().__init__(root, recover=False)
+        self.counters.add_boot(board.reset_cause())
+        self.counters.add(counters.FAILED_STARTS, 1)  # the one that this start has taken back
+        self.counters.save()
+
+    def _activity(self):
+        return "safe mode"
+
+    def _open_store(self):
+        try:
+            super()._open_store()
+        except Exception as error:  # it may be what is broken
+            self.log.note("store: %r" % error)
+
+    async def watch(self):
+        while True:
+            self.clock.us()
+            self.watchdog.feed()
+            await asyncio.sleep_ms(_FEED_MS)
+
+
+async def tell(card):
+    """Say so on the screen, if the screen still works."""
+    try:
+        from card.ui import screens
+        from card.ui.display import Display
+
+        display = Display(board.display_bus(), board.DISPLAY_WIDTH, board.DISPLAY_HEIGHT)
+        screens.notice(display, "safe mode", "plug in")
+        await display.refresh()
+    except Exception as error:  # it may be what is broken
+        card.log.note("no display: %r" % error)
+
+
+async def main():
+    card = SafeCard()
+    card.link = LinkServer(Stdio(*board.stdio()), card)
+    await asyncio.gather(card.watch(), card.link.run(), tell(card))
+
+
+def run():
+    asyncio.run(main())
