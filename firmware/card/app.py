@@ -9,10 +9,10 @@ from card import board, counters
 from card.capture.gain import make_gain
 from card.capture.microphone import Microphone
 from card.capture.recorder import FRAME_WORDS_BYTES
+from card.carrier import open_carrier
 from card.core import Core
 from card.errors import CardError
 from card.link.server import LinkServer
-from card.link.stdio import Stdio
 from card.screen import show
 from card.session import Session
 from card.ui import keys
@@ -180,7 +180,7 @@ class Card(Core):
 
 async def main():
     card = Card()
-    card.link = LinkServer(Stdio(*board.stdio()), card)
+    card.link = LinkServer(open_carrier(card.name), card)
     watch_keys = keys.watch(board.keys(), card.on_gesture)
     await asyncio.gather(watch_keys, card.watch(), card.keep_room(), show(card), card.link.run())
 

@@ -78,6 +78,11 @@ def battery_mv():
     return measured_mv if measured_mv >= _NO_BATTERY_MV else 0
 
 
+def usb_device():
+    """machine.USBDevice, or None where the firmware has none."""
+    return machine.USBDevice() if hasattr(machine, "USBDevice") else None
+
+
 def stdio():
     """(input, output): the raw byte streams of the REPL's connection. Ctrl-C no longer stops the program."""
     kbd_intr(-1)

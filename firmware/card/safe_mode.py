@@ -5,9 +5,9 @@ import asyncio
 from micropython import const
 
 from card import board, counters
+from card.carrier import open_carrier
 from card.core import Core
 from card.link.server import LinkServer
-from card.link.stdio import Stdio
 
 _FEED_MS = const(200)
 
@@ -52,7 +52,7 @@ async def tell(card):
 
 async def main():
     card = SafeCard()
-    card.link = LinkServer(Stdio(*board.stdio()), card)
+    card.link = LinkServer(open_carrier(card.name), card)
     await asyncio.gather(card.watch(), card.link.run(), tell(card))
 
 

@@ -9,7 +9,7 @@ BATTERY_DIVIDER = 2
 KEY_PINS = {"rec": 1, "memo": 2}
 DISPLAY_ADDRESS = 0x3C
 
-world = flash = microphone = display = line = None
+world = flash = microphone = display = line = usb = None
 keys = {}  # by pin
 audio = {"heard": 0, "lost": 0}  # samples
 clock = {"set_us": 0}  # wall clock minus time since power-on
@@ -33,6 +33,8 @@ def reset(
     on_screen=None,
     serial_masters=(),
     uart_copy=False,
+    usb_port=False,
+    usb_bytes_per_s=None,
     parent=None,
     battery_millivolts=4000,
     cause=1,
@@ -48,12 +50,20 @@ def reset(
     from emulator.serial import Line
     from emulator.world import World
 
-    global world, flash, microphone, display, line, keys, battery_mv, reset_cause, power_off, entropy
+    global world, flash, microphone, display, line, usb, keys, battery_mv, reset_cause, power_off, entropy
     world = World(seed, realtime)
     flash = Flash(world, flash_path, worst_case_flash, cut_at, flash_log) if flash_path else None
     microphone = Microphone(world, microphone_path, dc)
     display = Display(world, display_height, on_screen)
-    line = world.line = Line(world, serial_masters, uart_copy, parent)
+    if usb_port:
+        from emulator.usb_port import Port
+        from emulator.usb_terminal import Terminal
+
+        line = world.line = Terminal(world, serial_masters, parent, usb_bytes_per_s)
+        usb = Port(world, line.host, bytes_per_s=None)
+    else:
+        line = world.line = Line(world, serial_masters, uart_copy, parent)
+        usb = None
     keys = {pin: Key(world) for pin in sorted(KEY_PINS.values())}
     audio.update(heard=0, lost=0)
     clock["set_us"] = 0

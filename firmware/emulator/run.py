@@ -19,7 +19,7 @@ _ROOT = sys.path[0].rsplit("/", 1)[0]
 sys.path[:] = [_ROOT + "/emulator/modules", _ROOT, ".frozen"]
 
 import esp32
-import machine  # noqa: F401
+import machine
 import os
 import select  # noqa: F401
 import time  # noqa: F401
@@ -97,11 +97,15 @@ def switch_on(config, reporter):
         on_screen=reporter.screen if config["screens"] else None,
         serial_masters=config["serial_masters"],
         uart_copy=config["uart_copy"],
+        usb_port=config["carrier"] == "usb",
+        usb_bytes_per_s=config["usb_bytes_per_s"],
         parent=reporter.stream,
         battery_millivolts=config["battery_millivolts"],
         cause=config["reset_cause"],
         on_power_off=reporter.off,
     )
+    if board.usb is None:
+        del machine.USBDevice  # a firmware without it
     reporter.script = Script(config["steps"], {name: board.key(name) for name in board.KEY_PINS}, reporter.emit)
     random.seed(int.from_bytes(board.entropy.bytes(3), "little"))
 

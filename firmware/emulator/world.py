@@ -30,6 +30,7 @@ class World:
         self._realtime = realtime
         self._events = []
         self._callbacks = []
+        self._nodes = []
         self._in_callback = False
         self._real_us = 0
         self._real_ticks = utime.ticks_us()
@@ -56,6 +57,10 @@ class World:
             self._callbacks.append((callback, argument))
         else:
             self.dropped_callbacks += 1
+
+    def schedule_node(self, callback):
+        """Queue a callback of the port's own, as mp_sched_schedule_node does: it has a place, and runs before the others."""
+        self._nodes.append(callback)
 
     def tick(self):
         """Read the clock: costs one microsecond, so that busy waits end. Returns the time in microseconds."""
@@ -97,14 +102,14 @@ class World:
     def _safe_point(self):
         if self._events and self._events[0][0] <= self.now_us:
             self._interrupts()
-        if self._callbacks and not self._in_callback:
+        if (self._nodes or self._callbacks) and not self._in_callback:
             self._run_callbacks()
 
     def _run_callbacks(self):
         self._in_callback = True
         try:
-            while self._callbacks:
-                callback, argument = self._callbacks.pop(0)
+            while self._nodes or self._callbacks:
+                callback, argument = (self._nodes.pop(0), None) if self._nodes else self._callbacks.pop(0)
                 try:
                     callback(argument)
                 except Exception as error:  # as the port does: printed, and the rest goes on

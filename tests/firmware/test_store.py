@@ -183,19 +183,20 @@ def test_a_header_that_flash_does_not_keep_never_reads_as_the_recordings():
     class Fading:
         """Sector 1 keeps its header, but does not read so at first."""
 
-        fresh = True
+        fresh = False
 
         def __getattr__(self, name):
             return getattr(partition, name)
 
         def readblocks(self, number, data, offset=0):
             partition.readblocks(number, data, offset)
-            if (number, offset, len(data)) == (1, sector.HEADER_AT, sector.HEADER_BYTES) and self.fresh:
+            if (number, offset, len(data)) == (1, 0, sector.SCAN_BYTES) and self.fresh:
                 self.fresh = False
                 data[0] ^= 1
 
         def writeblocks(self, number, data, offset=None):
             clear(number, data, offset)
+            self.fresh = (number, offset, len(data)) == (1, 0, sector.SCAN_BYTES) and any(data)
 
     log._flash._partition = Fading()
     record(log, 20)
@@ -235,13 +236,13 @@ def test_whatever_a_cut_tore_reads_the_same_ever_after():
 
     def note(kind, label, offset, size, time_us):
         if kind == "program":
-            kinds_of_program.setdefault((offset % 4096 in (28, 256), size), board.flash.operations + 1)
+            kinds_of_program.setdefault((offset % 4096 in (0, 256), size), board.flash.operations + 1)
 
     log, _ = power_on(IMAGE, flash_log=note)
     run(log)
     assert len(kinds_of_program) >= 6
     for (_, size), operation in kinds_of_program.items():
-        for seed in range(400 if size == sector.HEADER_BYTES else 40):  # that a torn header reads right twice is rare
+        for seed in range(400 if size == sector.SCAN_BYTES else 40):  # that a torn header reads right twice is rare
             put_back(IMAGE, image)
             log, _ = power_on(IMAGE, cut_at=(operation, "mid"), seed=seed)
             try:

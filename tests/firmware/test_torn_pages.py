@@ -1,7 +1,9 @@
 """What a cut tore reads the same for ever once the card has been started again, however it read at that start."""
 
+from emulator import board
+from emulator.noise import Noise
 from emulator.world import PowerOff
-from prepared import file_of, make_image, power_on
+from prepared import CARD, PARTITION_AT, file_of, make_image, power_on
 from wire import block, sector
 
 IMAGE = "flash.img"
@@ -56,3 +58,26 @@ def test_a_torn_header_is_a_recordings_for_good_or_nobodys():
         for _ in range(READINGS):
             again, _ = power_on(IMAGE, seed=seed)
             assert again.recordings == log.recordings
+
+
+def test_a_marker_that_was_being_written_is_firm_in_a_recordings_file():
+    taken = 0
+    for seed in range(MOST_SEEDS):
+        make_image(IMAGE, 12)
+        board.reset(flash_path=IMAGE, seed=seed)
+        second = PARTITION_AT + sector.SECTOR_BYTES
+        marker = bytearray(sector.SCAN_BYTES)
+        sector.pack_marker(marker, 2, 0, 0, CARD)
+        board.flash.cells.erase(second)
+        board.flash.cells.tear_program(second, marker, sector.MARKER_BYTES, Noise("marker %d" % seed))
+        log, _ = power_on(IMAGE, seed=seed)
+        writer = log.begin()
+        for n in range(40):
+            writer.audio(block.pack_block(block.AUDIO, n * 480, bytes(244)))
+        if 1 in log.sectors_of(writer.recording):  # the marker read well
+            first = file_of(log, writer.recording)
+            assert [file_of(log, writer.recording) for _ in range(READINGS)] == [first] * READINGS
+            taken += 1
+        if taken == ENOUGH:
+            return
+    raise AssertionError("no marker was torn so")

@@ -180,9 +180,9 @@ class Film:
 
     def _look(self, number, operation, cells):
         at = operation.address % sector.SECTOR_BYTES
-        if at == sector.HEADER_AT and len(operation.data) == sector.HEADER_BYTES:
-            header = sector.read_header(bytes(sector.HEADER_AT) + operation.data)
-            if header and header.number == 0:
+        if at < sector.SCAN_BYTES:
+            header = sector.read_header(memoryview(cells.image)[operation.address - at :][: sector.SCAN_BYTES])
+            if header and header.number == 0 and header.nonce not in [r.nonce for r in self.recordings]:
                 self.recordings.append(Recorded(header.nonce, number, operation.listening_us))
         elif at >= sector.BLOCKS_AT and operation.data[0] == block.END:
             recorded = self.recordings[-1]

@@ -22,7 +22,7 @@ from voicecard.sync import SyncReport, sync
 SCRIPT = "boot; wait 1s; tap rec; wait 8s; tap memo; until mic-end; tap rec; wait 1s; plug"
 RATE = 16000
 BOARD_HEAP_BYTES = 200 * 1024  # of an ESP32-S3 without PSRAM
-EMULATOR_HEAP_BYTES = 76 * 1024  # what the emulator itself takes of the 32-bit interpreter's heap
+EMULATOR_HEAP_BYTES = 98 * 1024  # what the emulator itself takes of the 32-bit interpreter's heap
 
 Samples = NDArray[np.int16]
 

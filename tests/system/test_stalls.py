@@ -12,7 +12,7 @@ from voicecard.device.port import Port
 from voicecard.errors import RefusedError
 
 SCRIPT = "boot; wait 5s; tap rec; plug; wait 130s; tap memo; wait 5s; tap rec; wait 5s; cut; boot; plug"
-HEADER_BYTES, CELL_BYTES, PAGE_BYTES = 36, 16, 256
+HEADER_BYTES, CELL_BYTES, PAGE_BYTES = 64, 16, 256  # a header is programmed with its marker
 
 
 @pytest.fixture

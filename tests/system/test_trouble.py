@@ -164,3 +164,16 @@ def test_a_file_that_went_bad_in_the_library_is_pulled_afresh_while_the_card_sti
             assert hashlib.sha256(good).hexdigest() == entry.sha256
             if not damaged:
                 entry.original.write_bytes(good[:5000] + b"?" + good[5001:])
+
+
+def test_a_card_without_usb_of_its_own_is_synced_over_the_repls_port(tmp_path: Path, conversation: Path) -> None:
+    options = EmulateOptions(
+        mic=conversation,
+        flash_size_bytes=SMALL,
+        script="boot; tap rec; wait 4s; tap rec; plug",
+        carrier="stdio",
+        uart_copy=True,
+    )
+    with Library(tmp_path) as library, running_card(options) as card, CardLink.open(str(card.port())) as link:
+        (entry,) = sync(link, library).new
+        assert entry.end_reason == "key" and link.recordings()[0].safe

@@ -82,11 +82,11 @@ def _boot_of(flash, sector):
 
 
 def _firm_up(flash, sector, buffer):
-    """Program the header and the last valid block once more with their own bytes, and unless that is the end, void what follows.
+    """Program marker, header and the last valid block once more with their own bytes, and unless that is the end, void what follows.
 
     Returns (reason, length in samples) of the end block, or None if there is none."""
     view = memoryview(buffer)
-    flash.program(sector, layout.HEADER_AT, view[layout.HEADER_AT : layout.SCAN_BYTES])
+    flash.program(sector, 0, view[: layout.SCAN_BYTES])
     last, end = None, layout.BLOCKS_AT
     for found in block.walk(buffer):
         last, end = found, found.at + block.stride(found.payload_bytes)

@@ -30,8 +30,7 @@ class Writer:
         self._sector = None
         self._next = None  # a clean sector, found blank, whose header stands in `_header`
         self._at = layout.SECTOR_BYTES  # full: the first block takes a sector
-        self._header = bytearray(layout.SCAN_BYTES)
-        self._header_view = memoryview(self._header)[layout.HEADER_AT :]
+        self._header = bytearray(layout.SCAN_BYTES)  # behind the sector's marker, which is programmed once more: it is part of the file
 
     def audio(self, page):
         """Append an audio block, which fills a page of its own."""
@@ -54,14 +53,20 @@ class Writer:
                 sector = (sector + 1) % self._flash.sectors
             if self._index.next_is_suspect:
                 self._index.next_is_suspect = False
-                self._flash.program(sector, 0, bytes(layout.SCAN_BYTES))
-                self._index.give_up(sector, UNPREPARED)
-            elif self._flash.is_blank(sector, layout.HEADER_AT):
-                break
-            else:
+                self._give_up(sector)
+            elif not self._flash.is_blank(sector, layout.HEADER_AT):
                 self._index.give_up(sector, SET_ASIDE)
+            else:
+                self._flash.read(sector, 0, self._header)
+                if layout.read_marker(self._header):
+                    break
+                self._give_up(sector)  # it read well at the start
         layout.pack_header(self._header, self.recording, self._number, self._boot, self._nonce, self._clock.us())
         self._next = sector
+
+    def _give_up(self, sector):
+        self._flash.program(sector, 0, bytes(layout.SCAN_BYTES))
+        self._index.give_up(sector, UNPREPARED)
 
     def end(self, position, reason, kept_samples, lost_samples, marks):
         """Write the end block, which alone ends the recording; the reserve is there for it."""
@@ -96,7 +101,7 @@ class Writer:
         while True:
             self.prepare()
             sector, self._next = self._next, None
-            if self._flash.program(sector, layout.HEADER_AT, self._header_view):
+            if self._flash.program(sector, 0, self._header):
                 break
             self._flash.void(sector, 0)  # or it might read as this recording's after a restart
             self._index.give_up(sector, SET_ASIDE)

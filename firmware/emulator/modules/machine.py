@@ -16,3 +16,4 @@ from emulator.chip import (  # noqa: F401
 from emulator.i2c import I2C  # noqa: F401
 from emulator.i2s import I2S  # noqa: F401
 from emulator.pins import ADC, Pin  # noqa: F401
+from emulator.usb import USBDevice  # noqa: F401

@@ -14,6 +14,7 @@ from voicecard.firmware.wire.sector import SECTOR_BYTES
 
 ANSWER_S = 5.0
 TRIES = 3
+_MOST_SAID = 200
 _LATEST_S = 30.0  # a card that babbles without answering is not listened to for longer
 
 
@@ -78,7 +79,7 @@ class Conversation:
         """The payload of the next frame of this kind for the last request; None when the card is silent, or ended with another."""
         deadline = time.monotonic() + timeout_s
         latest = deadline + _LATEST_S
-        while True:
+        while time.monotonic() < latest:
             while self._frames:
                 got, sequence, payload = self._frames.pop(0)
                 if sequence != self._sequence:
@@ -93,12 +94,15 @@ class Conversation:
                 return None
             deadline = min(time.monotonic() + timeout_s, latest)
             self._frames += [(got, seq, bytes(payload)) for got, seq, payload in self._reader.feed(data)]
+        return None
 
     def _fields(self, payload: bytes) -> dict[str, Any]:
         try:
             fields: dict[str, Any] = message.read_json(payload)
         except ValueError as error:
-            raise LinkLostError(f"the card on {self.port.path} sent an answer that cannot be read: {error}") from error
+            raise LinkLostError(
+                f"the card on {self.port.path} sent an answer that cannot be read: update the card or this program"
+            ) from error
         if "error" in fields:
             raise _refusal(str(fields["error"]), fields)
         return fields
@@ -107,4 +111,9 @@ class Conversation:
 def _refusal(code: str, fields: dict[str, Any]) -> RefusedError:
     if code == message.UNKNOWN:
         return RefusedError("the card's firmware is older than this program and cannot do that: update the card", code)
-    return RefusedError(f"the card refused: {fields.get('say', code)}", code)
+    return RefusedError(f"the card refused: {_printable(fields.get('say', code))}", code)
+
+
+def _printable(said: object) -> str:
+    """What a card said, fit for a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(said)[:_MOST_SAID])

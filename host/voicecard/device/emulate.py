@@ -44,8 +44,9 @@ class EmulateOptions:
     `mic`: an audio file; `flash`: an image that is kept (made if it is missing), else a new one that is thrown away;
     `script`: see script.py, None serves until stopped; `port_link`: a link to the serial port while it is plugged in;
     `screens`: a folder for pictures of the display; `cut_at`: (number of a flash program or erase from 1, "before",
-    "mid" or "after"), in the first boot; `log_flash`: report every flash operation; `uart_copy`: serial output
-    also takes the time of a UART at 115200 baud; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
+    "mid" or "after"), in the first boot; `log_flash`: report every flash operation; `carrier`: usb, or
+    stdio as on a firmware without machine.USBDevice; `usb_bytes_per_s`: the most that crosses the bus; `uart_copy`: with
+    stdio, output also takes the time of a UART at 115200 baud; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 
     mic: Path | None = None
     flash: Path | None = None
@@ -62,6 +63,8 @@ class EmulateOptions:
     cut_at: tuple[int, str] | None = None
     log_flash: bool = False
     uart_copy: bool = False
+    carrier: str = "usb"
+    usb_bytes_per_s: int | None = None
     display_height: int = 64
     battery_millivolts: int = 4000
     microphone_dc: int = MICROPHONE_DC
@@ -319,6 +322,8 @@ class _Run:
             "display_height": options.display_height,
             "screens": self._screens is not None,
             "uart_copy": options.uart_copy,
+            "carrier": options.carrier,
+            "usb_bytes_per_s": options.usb_bytes_per_s,
             "battery_millivolts": options.battery_millivolts,
             "reset_cause": reset_cause,
             "steps": steps,
