@@ -32,7 +32,10 @@ def read_json(payload):
     """The object in a request or an answer. Raises ValueError if it is none, or unreasonably long."""
     if len(payload) > MAX_JSON_BYTES:
         raise ValueError("message too long")
-    fields = json.loads(bytes(payload).decode())
+    try:
+        fields = json.loads(bytes(payload).decode())
+    except RuntimeError as error:
+        raise ValueError("message nests too deep") from error
     if not isinstance(fields, dict):
         raise ValueError("message is not an object")
     return fields

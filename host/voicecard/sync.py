@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from voicecard.device.client import CardLink, Listed
-from voicecard.errors import DeviceError, RefusedError
+from voicecard.errors import FormatError, RefusedError, VoicecardError
 from voicecard.firmware.wire.message import DIGEST
 from voicecard.firmware.wire.sector import SECTOR_BYTES
 from voicecard.library.archive import Library
@@ -21,10 +21,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class SyncReport:
-    """What a sync did: recordings that are new, those the library had already, those that are still being recorded."""
+    """What a sync did: recordings that are new, those the library had already, those that are still being recorded.
+
+    `failed`: what kept a recording from coming in; it stays on the card."""
 
     card: str
     new: list[Entry] = field(default_factory=list)
+    failed: list[VoicecardError] = field(default_factory=list)
     known: int = 0
     open: int = 0
     received_bytes: int = 0
@@ -34,24 +37,32 @@ class SyncReport:
 def sync(link: CardLink, library: Library, on_progress: Progress | None = None) -> SyncReport:
     """Bring every finished recording that the library lacks into it; `on_progress(name, done_bytes, total_bytes)`.
 
-    For each: pull to a partial file, sync it to disk, re-read it, let the card compare its SHA-256, only then file it.
-    Raises DeviceError, LibraryError; what has arrived by then stays, and the next sync goes on from there."""
+    For each: pull to a partial file, sync it to disk, re-read it, let the card compare its SHA-256, only then file it. One
+    that cannot be had does not keep the others from coming. Raises LinkLostError, LibraryError; what has arrived by then stays,
+    and the next sync goes on from there."""
     report = SyncReport(link.hello.card)
     started = time.monotonic()
     with library.writing():
         remember_clock(link, library)
         link.set_clock()
         for listed in link.recordings(library.id):
-            if not listed.ended:
-                report.open += 1
-            elif _holds(link, library, listed):
-                report.known += 1
-            else:
-                report.new.append(_bring(link, library, listed, report, on_progress))
+            try:
+                _visit(link, library, listed, report, on_progress)
+            except (RefusedError, FormatError) as error:
+                report.failed.append(error)
         library.place_in_time(link.hello.card)
     report.new = [library.entry(entry.id) for entry in report.new]
     report.seconds = time.monotonic() - started
     return report
+
+
+def _visit(link: CardLink, library: Library, listed: Listed, report: SyncReport, on_progress: Progress | None) -> None:
+    if not listed.ended:
+        report.open += 1
+    elif _holds(link, library, listed):
+        report.known += 1
+    else:
+        report.new.append(_bring(link, library, listed, report, on_progress))
 
 
 def remember_clock(link: CardLink, library: Library) -> None:
@@ -92,7 +103,11 @@ def _bring(link: CardLink, library: Library, listed: Listed, report: SyncReport,
             if on_progress:
                 on_progress(name, incoming.sectors_done * SECTOR_BYTES, listed.sectors * SECTOR_BYTES)
         _prove(link, library, listed, incoming)
-        return incoming.finish()
+        try:
+            return incoming.finish()
+        except FormatError:
+            incoming.discard()  # else the next sync would go on from what no pulling can mend
+            raise
 
 
 def _prove(link: CardLink, library: Library, listed: Listed, incoming: Incoming) -> None:
@@ -102,7 +117,8 @@ def _prove(link: CardLink, library: Library, listed: Listed, incoming: Incoming)
     except RefusedError as refusal:
         if refusal.code == DIGEST:
             incoming.discard()
-            raise DeviceError(
-                f"what arrived of recording {listed.number} is not what the card holds: it stays on the card, sync again"
+            raise RefusedError(
+                f"what arrived of recording {listed.number} is not what the card holds: it stays on the card, sync again",
+                refusal.code,
             ) from refusal
         raise

@@ -80,12 +80,14 @@ def sync(
         with open_card(port) as link, progress("received") as update:
             report = sync_card(link, shelf, update)
         note(_summary(report))
+        for failure in report.failed:
+            note(str(failure))
         failed = [] if no_transcribe else _transcribe_all(shelf, report.new)
     if as_json:
         new = [entry.id for entry in report.new]
         fields = {"card": report.card, "new": new, "known": report.known, "open": report.open}
         print_json({**fields, "received_bytes": report.received_bytes, "not_transcribed": failed})
-    if failed:
+    if failed or report.failed:
         raise typer.Exit(1)
 
 

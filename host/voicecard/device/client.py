@@ -6,18 +6,19 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from voicecard.device.conversation import TRIES, Conversation
+from voicecard.device.conversation import ANSWER_S, TRIES, Conversation
 from voicecard.device.port import Port
 from voicecard.errors import LinkLostError, NoCardError
 from voicecard.firmware.wire import message
 
 GREETING_S = 1.0
-PROOF_S = 120.0
+PROOF_S = 0.03  # a sector: the card reads the recording again
 ERASE_ALL = "all recordings"  # what `format` must be told in so many words
 _MAX_SECTORS = 1 << 16  # a sector frame's index has 16 bits
 _MAX_REMOVALS = 10_000
+_MAX_WORD = 32
 
 Setting = str | int
 
@@ -118,6 +119,8 @@ class CardLink:
                     break  # the list changed under way: start again
                 generation = listing.generation
                 entries += [_listed(entry) for entry in listing.entries]
+                if not all(entry.sectors for entry in entries) or sum(e.sectors for e in entries) > _MAX_SECTORS:
+                    raise self._not_understood("list")  # more than any storage holds, or nothing
                 if len(entries) >= listing.total:
                     return entries
                 if not listing.entries:
@@ -131,7 +134,8 @@ class CardLink:
     def prove(self, listed: Listed, digest: str, library: str) -> None:
         """Tell the card that a library holds a recording with this SHA-256. Raises RefusedError if it holds something else."""
         what: dict[str, Any] = {"n": listed.number, "nonce": listed.nonce, "sectors": listed.sectors}
-        self._conversation.ask("safe", PROOF_S, digest=digest, library=library, **what)
+        timeout_s = ANSWER_S + PROOF_S * listed.sectors
+        self._conversation.ask("safe", timeout_s, digest=digest, library=library, **what)
 
     def revoke(self, listed: Listed, library: str) -> None:
         """Tell the card that a library does not hold this recording (any more)."""
@@ -209,11 +213,14 @@ class CardLink:
 def _hello(path: str, answer: dict[str, Any], heard_at: float, uncertainty_s: float) -> Hello:
     card, firmware = answer.get("card"), answer.get("fw")
     boot, ticks_us = answer.get("boot"), answer.get("ticks_us")
-    if not (
-        isinstance(card, str) and isinstance(firmware, str) and isinstance(boot, int) and isinstance(ticks_us, int)
-    ):
+    if not (_is_word(card) and _is_word(firmware) and isinstance(boot, int) and isinstance(ticks_us, int)):
         raise NoCardError(f"what is on {path} greets in another way than a voicecard: update this program or the card")
     return Hello(card, firmware, boot, ticks_us, heard_at, uncertainty_s)
+
+
+def _is_word(text: Any) -> TypeGuard[str]:
+    """Whether a text is what names and versions are made of: nothing in it moves a terminal's cursor or names a folder."""
+    return isinstance(text, str) and len(text) <= _MAX_WORD and text.isascii() and text.isprintable()
 
 
 def _is_setting(about: Any) -> bool:
