@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain, repeat
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from voicecard.device import conversation
 from voicecard.device.client import CardLink
 from voicecard.device.port import Port
-from voicecard.errors import LinkLostError, RefusedError
+from voicecard.errors import LinkLostError, NoCardError, RefusedError
 from voicecard.firmware.wire import frame, message
 
 HELLO = {"card": "k3f92b", "fw": "0.0.1", "boot": 1, "ticks_us": 5}
@@ -22,15 +23,18 @@ class FakePort:
 
     path = "/dev/fake"
 
-    def __init__(self, talk: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+    def __init__(
+        self, talk: Callable[[dict[str, Any]], dict[str, Any] | None], greetings: Iterable[dict[str, Any]] = ()
+    ) -> None:
         self._talk = talk
+        self._greetings = chain(greetings, repeat(HELLO))
         self._reader = frame.FrameReader(frame.MAX_TO_CARD_BYTES)
         self._answers: list[bytes] = []
 
     def write(self, data: bytes) -> None:
         for _, sequence, payload in self._reader.feed(data):
             request = message.read_json(payload)
-            answer = HELLO if request["do"] == "hello" else self._talk(request)
+            answer = next(self._greetings) if request["do"] == "hello" else self._talk(request)
             if answer is not None:
                 writer = frame.FrameWriter(frame.MAX_TO_HOST_BYTES)
                 self._answers.append(bytes(writer.frame(message.ANSWER, sequence, message.pack_json(answer))))
@@ -41,6 +45,16 @@ class FakePort:
 
 def link(talk: Callable[[dict[str, Any]], dict[str, Any] | None]) -> CardLink:
     return CardLink(cast(Port, FakePort(talk)))
+
+
+@pytest.mark.parametrize("stale", [{"stopped": True}, {**HELLO, "card": "\x1b[2J"}, {**HELLO, "boot": "1"}])
+def test_an_answer_to_an_earlier_program_is_no_greeting(stale: dict[str, Any]) -> None:
+    def greeted(greetings: Iterable[dict[str, Any]]) -> CardLink:
+        return CardLink(cast(Port, FakePort(lambda request: None, greetings)))
+
+    assert greeted([stale, stale]).hello.card == "k3f92b"
+    with pytest.raises(NoCardError, match="greets in another way"):
+        greeted([stale] * conversation.TRIES)
 
 
 @pytest.mark.parametrize("ask", [CardLink.settings, CardLink.counters, CardLink.image_sectors, CardLink.format])

@@ -60,6 +60,8 @@ class LinkServer:
                 self._heard_ms = time.ticks_ms()
                 await self._handle(*self._pending.pop(0))
                 self._handling = False
+                if self._muted:  # who sent what waits does not read; the newest may be another's
+                    self._pending = self._pending[-1:]
                 if self._heard_ms is not None:  # it has not taken its leave
                     self._heard_ms = time.ticks_ms()
 

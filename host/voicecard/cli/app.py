@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from voicecard import __version__
-from voicecard.cli import card, device, health, hearing, library
+from voicecard.cli import card, conformance, device, health, hearing, library, syncing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +35,9 @@ def voicecard(
 
 
 device.add_commands(app)
+syncing.add_commands(app)
 health.add_commands(app)
+conformance.add_commands(app)
 card.add_commands(app)
 library.add_commands(app)
 hearing.add_commands(app)

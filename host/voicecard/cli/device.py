@@ -1,4 +1,4 @@
-"""Commands that talk to a card, real or emulated."""
+"""Commands about where cards are: emulate, devices, udev."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voicecard.cli.options import AsJson, LibraryPath, PortPath
-from voicecard.cli.output import note, print_json, progress, table
-from voicecard.errors import VoicecardError
+from voicecard.cli.options import AsJson
+from voicecard.cli.output import note, print_json, table
 
 if TYPE_CHECKING:
     from voicecard.device.emulate import Notice
-    from voicecard.library.archive import Library
-    from voicecard.library.entry import Entry
-    from voicecard.sync import SyncReport
 
 
 def add_commands(app: typer.Typer) -> None:
     app.command()(emulate)
     app.command()(devices)
-    app.command()(sync)
+    app.command()(udev)
 
 
 def emulate(
@@ -65,58 +61,14 @@ def devices(as_json: AsJson = False) -> None:
         note("no cards: plug one in over USB, or start an emulated one with `voicecard emulate`")
 
 
-def sync(
-    port: PortPath = None,
-    library: LibraryPath = None,
-    no_transcribe: Annotated[bool, typer.Option("--no-transcribe", help="Only bring the recordings in.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Bring new recordings from the card into the library, and transcribe them."""
-    from voicecard.device.find import open_card
-    from voicecard.library.archive import Library
-    from voicecard.sync import sync as sync_card
+def udev() -> None:
+    """Print the udev rule that lets a card's owner open its ports on Linux, and where to put it."""
+    from voicecard.device.find import USB_IDENTITIES
+    from voicecard.device.permission import udev_rule
 
-    with Library(library) as shelf:
-        with open_card(port) as link, progress("received") as update:
-            report = sync_card(link, shelf, update)
-        note(_summary(report))
-        for failure in report.failed:
-            note(str(failure))
-        failed = [] if no_transcribe else _transcribe_all(shelf, report.new)
-    if as_json:
-        new = [entry.id for entry in report.new]
-        fields = {"card": report.card, "new": new, "known": report.known, "open": report.open}
-        print_json({**fields, "received_bytes": report.received_bytes, "not_transcribed": failed})
-    if failed or report.failed:
-        raise typer.Exit(1)
+    typer.echo(udev_rule(USB_IDENTITIES))
 
 
 def _tell(notice: Notice) -> None:
     if notice.kind != "screen":
         note(notice.text)
-
-
-def _transcribe_all(shelf: Library, entries: list[Entry]) -> list[str]:
-    """Transcribe each; one that fails does not keep the others from it. Returns the ids of those that failed."""
-    from voicecard.cli.library import transcribe_entry
-
-    failed = []
-    for entry in entries:
-        try:
-            transcribe_entry(shelf, entry, None)
-        except VoicecardError as error:
-            note(f"{entry.id} is safe in the library, but not transcribed: {error}")
-            failed.append(entry.id)
-    return failed
-
-
-def _summary(report: SyncReport) -> str:
-    new = len(report.new)
-    text = f"card {report.card}: {new} new recording{'' if new == 1 else 's'}"
-    if report.received_bytes:
-        text += f" ({report.received_bytes / 1e6:.1f} MB in {report.seconds:.1f} s)"
-    if report.known:
-        text += f", {report.known} already here"
-    if report.open:
-        text += f", {report.open} still being recorded"
-    return text

@@ -1,7 +1,8 @@
-"""Commands about a card's health: status, doctor, removed."""
+"""Commands about a card's health: status, doctor, log, removed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ _SIGNS = {"fine": "ok", "look": "look", "act": "ACT"}
 def add_commands(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(doctor)
+    app.command()(log)
     app.command()(removed)
 
 
@@ -43,7 +45,7 @@ def status(port: PortPath = None, as_json: AsJson = False) -> None:
         ("recordings", str(fields.get("recordings", "?"))),
         ("room left", duration(float(fields.get("seconds_left", 0))) + " of speech"),
         ("set aside", f"{fields.get('set_aside', '?')} of {fields.get('sectors', '?')} sectors"),
-        *((name.replace("_", " "), _figure(value)) for name, value in fields["counters"].items()),
+        *_counter_rows(fields["counters"]),
     ]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
@@ -64,6 +66,18 @@ def doctor(port: PortPath = None, as_json: AsJson = False) -> None:
         return
     for finding in findings:
         typer.echo(f"{_SIGNS[finding.level]:<5} {finding.sentence}")
+
+
+def log(port: PortPath = None, as_json: AsJson = False) -> None:
+    """Print what a card has noted since its start, its last lines; each begins with the milliseconds since then."""
+    with met_card(port) as link:
+        card, lines = link.hello.card, link.log()
+    if as_json:
+        print_json(lines)
+    elif lines:
+        typer.echo("\n".join("".join(letter if letter.isprintable() else "?" for letter in line) for line in lines))
+    else:
+        note(f"the card {card} has noted nothing since its start")
 
 
 def removed(port: PortPath = None, as_json: AsJson = False) -> None:
@@ -102,10 +116,31 @@ def _recordings(link: CardLink) -> list[Listed]:
         return []
 
 
-def _figure(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{number} by {cause}" for cause, number in value.items() if number) or "none"
-    return str(value)
+def _counter_rows(counters: dict[str, Any]) -> list[tuple[str, str]]:
+    """Those that are known first, in an order that makes sense; then what a newer card counts."""
+    known = [(label, show(counters[name])) for name, (label, show) in _COUNTERS.items() if name in counters]
+    return known + [(name.replace("_", " "), str(value)) for name, value in counters.items() if name not in _COUNTERS]
+
+
+def _causes(boots: object) -> str:
+    found = boots.items() if isinstance(boots, dict) else ()
+    return ", ".join(f"{number} by {cause}" for cause, number in sorted(found) if number) or "none"
+
+
+def _thousandths(unit: str) -> Callable[[object], str]:
+    return lambda value: f"{value / 1000:g} {unit}" if isinstance(value, int) and value else "never measured"
+
+
+_COUNTERS: dict[str, tuple[str, Callable[[object], str]]] = {
+    "boots": ("starts", _causes),
+    "failed_starts": ("failed starts", str),
+    "cut_recordings": ("recordings cut", str),
+    "lost_samples": ("samples lost", str),
+    "longest_stall_us": ("longest stall", _thousandths("ms")),
+    "erases": ("sectors erased", str),
+    "link_errors": ("link errors", str),
+    "lowest_battery_mv": ("lowest battery", _thousandths("V")),
+}
 
 
 def _removal(card: str, line: dict[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from voicecard.device.approach import harmless_hello, sequence_of
 from voicecard.device.conversation import ANSWER_S, TRIES, Conversation
 from voicecard.device.port import Port
 from voicecard.errors import LinkLostError, NoCardError
@@ -86,17 +87,22 @@ class CardLink:
     def greet(self) -> Hello:
         """Ask who the card is (again: after a restart or a format); `hello` keeps the answer."""
         path = self._conversation.port.path
+        understood = True
         for _ in range(TRIES):
-            asked = time.time()
-            try:
-                answer = self._conversation.ask("hello", GREETING_S, tries=1, v=message.VERSION)
-            except LinkLostError as error:
-                if error.__cause__ is not None:
-                    raise
-                continue
+            asked, frame = time.time(), harmless_hello()
+            answer = self._conversation.ask_once(frame, sequence_of(frame), GREETING_S)
             heard = time.time()
-            self.hello = _hello(path, answer, (asked + heard) / 2, (heard - asked) / 2)
-            return self.hello
+            if answer is None:
+                continue
+            told = _hello(answer, (asked + heard) / 2, (heard - asked) / 2)
+            if told:
+                self.hello = told
+                return told
+            understood = False  # or it was an answer to an earlier program
+        if not understood:
+            raise NoCardError(
+                f"what is on {path} greets in another way than a voicecard: update this program or the card"
+            )
         raise NoCardError(
             f"what is on {path} does not answer as a voicecard: choose another port, or flash the board first"
         )
@@ -210,11 +216,12 @@ class CardLink:
         return LinkLostError(f"the card on {path} answers {do!r} in an unknown way: update this program or the card")
 
 
-def _hello(path: str, answer: dict[str, Any], heard_at: float, uncertainty_s: float) -> Hello:
+def _hello(answer: dict[str, Any], heard_at: float, uncertainty_s: float) -> Hello | None:
+    """What an answer to `hello` tells, or None if it is none."""
     card, firmware = answer.get("card"), answer.get("fw")
     boot, ticks_us = answer.get("boot"), answer.get("ticks_us")
     if not (_is_word(card) and _is_word(firmware) and isinstance(boot, int) and isinstance(ticks_us, int)):
-        raise NoCardError(f"what is on {path} greets in another way than a voicecard: update this program or the card")
+        return None
     return Hello(card, firmware, boot, ticks_us, heard_at, uncertainty_s)
 
 

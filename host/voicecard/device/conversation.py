@@ -32,6 +32,14 @@ class Conversation:
         """Send a request until it is answered; returns the answer's fields."""
         return self._fields(self.ask_for(message.ANSWER, do, timeout_s, tries, **fields))
 
+    def ask_once(self, asked: bytes, sequence: int, timeout_s: float) -> dict[str, Any] | None:
+        """Send a request's frame as it is, once; returns the answer's fields, or None if none comes."""
+        self._sequence = sequence
+        self._frames.clear()
+        self.port.write(asked)
+        payload = self._wait(message.ANSWER, timeout_s)
+        return None if payload is None else self._fields(payload)
+
     def ask_for(self, kind: int, do: str, timeout_s: float = ANSWER_S, tries: int = TRIES, **fields: Any) -> bytes:
         """Send a request until a frame of this kind answers it; returns that frame's payload."""
         for _ in range(tries):

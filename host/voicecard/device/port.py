@@ -7,10 +7,21 @@ import time
 
 import serial
 
+from voicecard.device import permission
 from voicecard.errors import DeviceError, LinkLostError, NoCardError
 
 _READ_BYTES = 65536
 _WRITE_TIMEOUT_S = 5.0
+
+
+class _Lines(serial.Serial):
+    """pyserial sets DTR, then RTS; between the two a board may go into its boot loader."""
+
+    def _update_dtr_state(self) -> None:
+        pass
+
+    def _update_rts_state(self) -> None:
+        pass
 
 
 class Port:
@@ -21,7 +32,7 @@ class Port:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self._serial = serial.Serial(path, exclusive=True, timeout=0, write_timeout=_WRITE_TIMEOUT_S)
+            self._serial = _Lines(path, exclusive=True, timeout=0, write_timeout=_WRITE_TIMEOUT_S)
         except (serial.SerialException, OSError, ValueError) as error:
             raise _opening(path, error) from error
 
@@ -66,7 +77,7 @@ def _opening(path: str, error: Exception) -> DeviceError:
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return NoCardError(f"there is no port {path}: `voicecard devices` lists the cards that are plugged in")
     if number in (errno.EACCES, errno.EPERM):
-        return DeviceError(f"no permission to open {path}: add yourself to its group (often dialout) and log in again")
+        return DeviceError(permission.refusal(path))
     if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in str(error):
         return DeviceError(
             f"{path} is in use by another program: close it (another voicecard, a terminal) and try again"
