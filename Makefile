@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := build/ready
 STUBS := 'micropython-esp32-esp32_generic_s3-stubs>=1.26'
 
-.PHONY: help setup demo test lint bench powercut micropython32 wheel clean
+.PHONY: help setup demo test lint bench powercut soak soak-kill micropython32 wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -41,6 +41,14 @@ bench: $(READY)
 ## make powercut       cut the power at every flash operation of a session, check every promise (ID=... replays one cut)
 powercut: $(READY)
 	@$(BIN)/python tests/powercut/run.py $(if $(ID),--id $(ID)) $(if $(SEED),--seed $(SEED))
+
+## make soak           2,000 syncs over a hostile line, beside noise and lies for both sides (ID=... replays one run)
+soak: $(READY)
+	@cd tests && ../$(BIN)/python -m soak.run $(if $(ID),--id $(ID)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+## make soak-kill      kill the host, and cut the card, 200 times each in the middle of a sync (ID=... replays one kill)
+soak-kill: $(READY)
+	@cd tests && ../$(BIN)/python -m soak.run kills $(if $(ID),--id $(ID)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 ## make micropython32  fetch the 32-bit MicroPython that the firmware's tests also run on (Debian-like machines)
 micropython32:

@@ -1,14 +1,15 @@
-"""What the codec costs: prints one JSON object. `codec.py [--sentences N]` needs flite and ffmpeg on PATH; two cores take 15 minutes.
+"""What the codec costs: prints one JSON object. `codec.py [--sentences N]` needs flite and ffmpeg on PATH; two cores take 25 minutes.
 
 Word error rates (%) are those of the embedded transcriber on the sentences of sentences.txt, each spoken by four voices of flite
-at -26 dBFS, half of them in white and half in pink noise 25 dB below. Each way of coding hears the same samples:
+at -26 dBFS, half of them in white and half in pink noise 25 dB below, and all that twice, with other noise: one draw alone moves
+the rate of PCM by two points. Each way of coding hears the same samples:
 
     pcm      not coded
     plain    ffmpeg's adpcm_ima_wav
     shaped   the card's encoder as the recorder uses it
-    again    not coded, but with other noise of the same kind: how far chance alone moves the rate
 
-Each but pcm is also given as points above pcm with the standard error of that, from the paired differences of the utterances.
+The coded ones are also given as points above pcm with the standard error of that, from the paired differences of the utterances.
+`pcm_draws_apart` is how many points lie between the two draws of pcm: what chance alone does.
 
 Signal-to-noise ratios are those of the demo conversation, also of the card's encoder without shaping (white). The share of a core
 is estimated: instructions of the compiled viper functions, counted by `xtensa` (both ways of a branch), times how often a frame
@@ -40,7 +41,8 @@ VOICES = ("rms", "slt", "awb", "kal16")
 SPEECH_DBFS, NOISE_DB = -26, -25
 PAUSE_SAMPLES = RATE * 3 // 20
 NOISES = ("white", "pink")
-VARIANTS = ("pcm", "plain", "shaped", "again")
+VARIANTS = ("pcm", "plain", "shaped")
+DRAWS = 2
 ENCODER = ROOT / "firmware" / "card" / "capture" / "adpcm.py"
 # For each function how often a frame calls it, and how often its loops run in that: of the search's, those over survivors,
 # candidates and the dropped as often as in the demo conversation.
@@ -100,16 +102,16 @@ def through_ffmpeg(samples: np.ndarray) -> np.ndarray:
     return np.frombuffer(decoded, np.int16)[: len(samples)]
 
 
-def word_errors(task: tuple[str, int, list[str]]) -> list[tuple[int, int]]:
-    """Errors and words of each sentence, coded so. Round by round the voices and the noises change places."""
+def word_errors(task: tuple[str, int, int, list[str]]) -> list[tuple[int, int]]:
+    """Errors and words of each sentence, coded so. Turn by turn the voices and the noises change places."""
     from voicecard.transcribe.pocketsphinx import PocketSphinx
     from voicecard.transcribe.score import word_error_rate
 
-    variant, turn, sentences = task
+    variant, draw, turn, sentences = task
     heard = []
     for n, sentence in enumerate(sentences):
         speech = spoken(VOICES[(n + turn) % len(VOICES)], sentence)
-        heard.append(with_noise(speech, NOISES[(n // len(VOICES) + turn) % 2], (n, turn, int(variant == "again"))))
+        heard.append(with_noise(speech, NOISES[(n // len(VOICES) + turn) % 2], (n, turn, draw)))
     ends = np.cumsum([len(samples) for samples in heard])[:-1]
     transcriber = PocketSphinx()
     counts = []
@@ -121,14 +123,14 @@ def word_errors(task: tuple[str, int, list[str]]) -> list[tuple[int, int]]:
 
 
 def word_error_rates(sentences: list[str]) -> dict[str, float]:
-    turns = range(len(VOICES))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        counted = list(pool.map(word_errors, product(VARIANTS, turns, [sentences])))
-    counts = np.array(counted).reshape(len(VARIANTS), -1, 2)
-    errors, words = counts[..., 0], counts[0, :, 1].sum()
-    figures = {}
+        counted = list(pool.map(word_errors, product(VARIANTS, range(DRAWS), range(len(VOICES)), [sentences])))
+    counts = np.array(counted).reshape(len(VARIANTS), DRAWS, -1, 2)
+    errors, words = counts[..., 0], counts[0, ..., 1].sum()
+    draws = 100 * DRAWS * errors[0].sum(axis=1) / words
+    figures = {"codec_pcm_draws_apart": draws.max() - draws.min()}
     for variant, of_variant in zip(VARIANTS, errors, strict=True):
-        above = of_variant - errors[0]
+        above = (of_variant - errors[0]).ravel()
         figures[f"codec_{variant}_word_error_rate"] = 100 * of_variant.sum() / words
         if variant != "pcm":
             figures[f"codec_{variant}_points_above_pcm"] = 100 * above.sum() / words

@@ -21,6 +21,7 @@ UNITS = {
     "word_error_rate": "%",
     "points_above_pcm": "points",
     "points_standard_error": "points",
+    "draws_apart": "points",
     "snr_db": "dB",
 }
 

@@ -30,7 +30,9 @@ class Writer:
         self._sector = None
         self._next = None  # a clean sector, found blank, whose header stands in `_header`
         self._at = layout.SECTOR_BYTES  # full: the first block takes a sector
-        self._header = bytearray(layout.SCAN_BYTES)  # behind the sector's marker, which is programmed once more: it is part of the file
+        self._header = bytearray(
+            layout.SCAN_BYTES
+        )  # behind the sector's marker, which is programmed once more: it is part of the file
 
     def audio(self, page):
         """Append an audio block, which fills a page of its own."""

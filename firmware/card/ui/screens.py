@@ -33,12 +33,12 @@ def recording(fb, elapsed_s, level, speech, marks, seconds_left, warn):
     fb.text("REC", 12, 0, 1)
     if marks:
         fb.text("*%d" % marks, 44, 0, 1)
-    _right(fb, "%d min" % (seconds_left // 60), 0)
     _elapsed(fb, elapsed_s, 13)
     if warn:
         fb.fill_rect(0, 47, _WIDTH, 17, 1)
         _centred(fb, "%d min left" % ((seconds_left + 59) // 60), 52, 0)
         return
+    _right(fb, "%d min" % (seconds_left // 60), 0)
     fb.rect(0, 48, _WIDTH, 5, 1)
     fb.fill_rect(0, 48, _WIDTH * level // 100, 5, 1)
     fb.text("speech" if speech else "silence", 0, 56, 1)

@@ -49,6 +49,10 @@ class Port:
         """Send all of `data`. Raises LinkLostError when the other end is gone or does not read."""
         try:
             self._serial.write(data)
+        except serial.SerialTimeoutException as error:
+            raise LinkLostError(
+                f"the card on {self.path} does not take what is sent: nothing is lost, plug it in again and retry"
+            ) from error
         except (serial.SerialException, OSError) as error:
             raise self._lost() from error
 
