@@ -31,6 +31,7 @@ from voicecard.firmware.wire import frame, message, sector
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = 4 << 20
+BUS_BYTES_PER_S = 2_000_000  # slow enough for a busy computer to stop a pull before its end
 TWO_RECORDINGS = "boot; tap rec; wait 3s; tap rec; wait 1s; tap rec; wait 20s; tap rec; wait 1s"
 
 
@@ -46,7 +47,11 @@ def test_every_rule_quotes_the_specification() -> None:
 
 def test_the_card_keeps_every_rule_and_its_recordings(voicecard: Run, conversation: Path) -> None:
     options = EmulateOptions(
-        mic=conversation, flash_size_bytes=SMALL, script=TWO_RECORDINGS + "; plug; unplug; plug; unplug; plug", seed=1
+        mic=conversation,
+        flash_size_bytes=SMALL,
+        script=TWO_RECORDINGS + "; plug; unplug; plug; unplug; plug",
+        usb_bytes_per_s=BUS_BYTES_PER_S,
+        seed=1,
     )
     with running_card(options) as card:
         before = contents(str(card.port()))
@@ -361,7 +366,11 @@ class Honest:
 @pytest.fixture(scope="module")
 def honest(conversation: Path) -> Iterator[Honest]:
     options = EmulateOptions(
-        mic=conversation, flash_size_bytes=SMALL, script=TWO_RECORDINGS + "; plug; unplug; plug", seed=1
+        mic=conversation,
+        flash_size_bytes=SMALL,
+        script=TWO_RECORDINGS + "; plug; unplug; plug",
+        usb_bytes_per_s=BUS_BYTES_PER_S,
+        seed=1,
     )
     with running_card(options) as card:
         with CardLink.open(str(card.port())) as link:
