@@ -119,14 +119,17 @@ def traceback(error):
 
 
 def format_vfs(cells, files):
-    """Make the file system, with `files` (name: text) in it."""
+    """Make the file system, with `files` (name: text) in the folder of the card's own."""
+    import os
+
     from emulator import board
 
     board.reset(flash_path=cells)
     vfs.VfsLfs2.mkfs(_partition("vfs"), **VFS_OPTIONS)
     vfs.mount(vfs.VfsLfs2(_partition("vfs"), mtime=False, **VFS_OPTIONS), "/")
+    os.mkdir("/data")
     for name, text in files.items():
-        with open("/" + name, "w") as file:
+        with open("/data/" + name, "w") as file:
             file.write(text)
     vfs.umount("/")
 
