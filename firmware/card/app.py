@@ -53,6 +53,11 @@ class Card(Core):
     def _activity(self):
         return "recording" if self.session else super()._activity()
 
+    def set_clock(self, wall_ms, uncertainty_ms, offset_min):
+        super().set_clock(wall_ms, uncertainty_ms, offset_min)
+        if self.session:
+            self.session.clock_set(wall_ms, uncertainty_ms)
+
     def change_settings(self, changes):
         super().change_settings(changes)
         if "gain_db" in changes:

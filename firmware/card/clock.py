@@ -11,6 +11,7 @@ class Clock:
         self._us = 0
         self._wall_offset_ms = None
         self.uncertainty_ms = 0
+        self.offset_min = None  # of the place where it was set, minutes east of UTC
 
     def us(self):
         """Microseconds since boot."""
@@ -23,6 +24,7 @@ class Clock:
         """Unix time in ms, or 0 while no host has set it."""
         return 0 if self._wall_offset_ms is None else self.us() // 1000 + self._wall_offset_ms
 
-    def set_wall(self, wall_ms, uncertainty_ms):
+    def set_wall(self, wall_ms, uncertainty_ms, offset_min=None):
         self._wall_offset_ms = wall_ms - self.us() // 1000
         self.uncertainty_ms = uncertainty_ms
+        self.offset_min = offset_min

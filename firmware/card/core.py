@@ -78,6 +78,9 @@ class Core:
             fields["formatted"] = self.formatted
         return fields
 
+    def set_clock(self, wall_ms, uncertainty_ms, offset_min):
+        self.clock.set_wall(wall_ms, uncertainty_ms, offset_min)
+
     def change_settings(self, changes):
         """Make and save changes. Raises ValueError if one is not accepted, OSError if they cannot be saved: then none is made."""
         fresh = settings.changed(self.settings, changes)

@@ -62,13 +62,21 @@ class Session:
         return self._card.store.seconds_left * _FINEST_RATE // rate
 
     def mark(self, position):
-        """The owner marked this moment; a recording that has ended takes none. Storage trouble is told by the next frame."""
+        """The owner marked this moment."""
+        self._note(self._recorder.mark, position)
+
+    def clock_set(self, wall_ms, uncertainty_ms):
+        """A host has told the time."""
+        self._note(self._recorder.note, block.Event(block.EVENT_CLOCK_SET, uncertainty_ms, wall_ms))
+
+    def _note(self, write, what):
+        """Write something beside the sound; a recording that has ended takes nothing. Storage trouble is told by the next frame."""
         if self.reason != block.END_NONE:
             return
         try:
-            self._recorder.mark(position)
+            write(what)
         except (CardError, OSError) as error:
-            self._card.log.note("mark lost: %r" % error)
+            self._card.log.note("not noted: %r" % error)
 
     def finish(self, position, reason):
         """Ask the recording to end at `position`, in samples."""
@@ -136,6 +144,13 @@ class Session:
                 FRAME_SAMPLES,
                 block.CODEC_IMA_ADPCM,
                 block.KIND_RECORDING,
-                json.dumps({name: card.settings[name] for name in OF_SOUND}),
+                json.dumps(self._circumstances()),
             )
         )
+
+    def _circumstances(self):
+        """The settings that shape the sound, and where the clock was set, if that was told."""
+        told = {name: self._card.settings[name] for name in OF_SOUND}
+        if self._card.clock.offset_min is not None:
+            told["utc_offset_min"] = self._card.clock.offset_min
+        return told

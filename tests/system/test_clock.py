@@ -114,3 +114,30 @@ def test_any_command_that_meets_the_card_lets_the_library_place_what_was_recorde
     (listed,) = json.loads(voicecard("ls", "--json").stdout)
     assert listed["started_how"] == "card ticks, placed at sync"
     assert 2 < asked_at - datetime.fromisoformat(listed["started"]).timestamp() < 8
+
+
+def test_a_clock_set_while_it_records_is_written_down_and_the_next_recording_knows_where_it_was(
+    tmp_path: Path, conversation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")  # 5 h 45 min east
+    time.tzset()
+    script = "boot; tap rec; wait 4s; plug; wait 3s; tap rec; wait 1s; tap rec; wait 3s; tap rec; unplug; plug"
+    options = EmulateOptions(mic=conversation, flash_size_bytes=4 << 20, script=script)
+    try:
+        with Library(tmp_path) as library, running_card(options) as card:
+            with CardLink.open(str(card.port())) as link:
+                link.set_clock()
+                set_at = datetime.now().astimezone()
+            with CardLink.open(str(card.port())) as link:
+                monkeypatch.setenv("TZ", "UTC")
+                time.tzset()
+                first, second = sync(link, library).new
+            (event,) = [e for e in first.recording().events if e.event == "clock set"]
+            assert first.started_how == "card clock" and first.started is not None and second.started is not None
+            assert 4 < event.at_samples / 16_000 < 6 and abs((set_at - first.started).total_seconds() - 4) < 2
+            assert second.started_how == "card clock"
+            assert second.started.utcoffset() == timedelta(hours=5, minutes=45)
+            assert first.started.utcoffset() == timedelta(0), "it began before any host had told"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -76,6 +76,10 @@ class Recorder:
         self.marks += 1
         self._sink.append(block.pack_block(block.MARK, position))
 
+    def note(self, event):
+        """Something happened now, in this block.Event."""
+        self._sink.append(block.pack_block(block.EVENT, self.position, block.pack_event(event)))
+
     def lose(self, samples, frames_since):
         """The driver lost `samples` so many frames ago: what came after stands later on the time line."""
         for n in range(max(self._left, self._entered - frames_since), self._entered):

@@ -7,6 +7,7 @@ from wire import message
 from . import recordings
 from .fields import whole
 
+_MOST_OFFSET_MIN = 14 * 60
 _MOST_UNCERTAIN_MS = 24 * 3600 * 1000
 _EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: an older time is no time
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
@@ -35,7 +36,9 @@ async def status(link, fields):
 
 async def clock(link, fields):
     wall_ms = whole(fields, "wall_ms", _EARLIEST_MS, _LATEST_MS)
-    link.card.clock.set_wall(wall_ms, whole(fields, "uncertainty_ms", 0, _MOST_UNCERTAIN_MS))
+    uncertainty_ms = whole(fields, "uncertainty_ms", 0, _MOST_UNCERTAIN_MS)
+    offset_min = whole(fields, "offset_min", -_MOST_OFFSET_MIN, _MOST_OFFSET_MIN) if "offset_min" in fields else None
+    link.card.set_clock(wall_ms, uncertainty_ms, offset_min)
     await link.answer({"wall_ms": wall_ms})
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from voicecard.device.approach import harmless_hello, sequence_of
@@ -112,7 +113,14 @@ class CardLink:
 
     def set_clock(self) -> None:
         uncertainty_ms = int(self.hello.uncertainty_s * 1000) + 1
-        self._conversation.ask("clock", wall_ms=int(time.time() * 1000), uncertainty_ms=uncertainty_ms)
+        now = time.time()
+        offset = datetime.fromtimestamp(now).astimezone().utcoffset() or timedelta()
+        self._conversation.ask(
+            "clock",
+            wall_ms=int(now * 1000),
+            uncertainty_ms=uncertainty_ms,
+            offset_min=round(offset.total_seconds() / 60),
+        )
 
     def recordings(self, library: str | None = None) -> list[Listed]:
         """All recordings on the card, in the order of their numbers; `library` is the id of the one that asks."""

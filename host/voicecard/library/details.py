@@ -6,7 +6,7 @@
     boot firmware        of the card, when it recorded; null if the file does not say
     ticks_us             microseconds from that start of the card to the recording's, or null
     kind                 recording or memo
-    started              ISO 8601 with offset, or null
+    started              ISO 8601 with the offset of the place where the card's clock was set, or this computer's; or null
     started_how          how that is known: "card clock", what the caller said, or "unknown"
     uncertainty_ms       of `started`, or null
     not_before not_after if `started` is unknown: ISO 8601 with offset, the latest time known before it (an earlier
@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,7 +132,7 @@ def describe(
         "ticks_us": recording.start_ticks_us,
         "firmware": recording.firmware,
         "kind": recording.kind,
-        "started": started.astimezone().isoformat(timespec="milliseconds") if started else None,
+        "started": _local(started).isoformat(timespec="milliseconds") if started else None,
         "started_how": how if started else "unknown",
         "uncertainty_ms": uncertainty_ms if started else None,
         "not_before": None,
@@ -160,6 +160,11 @@ def describe(
         "bytes": len(recording.data),
         "files": FILES,
     }
+
+
+def _local(time: datetime) -> datetime:
+    """In the offset of the place where it was told, if that is known, else in this computer's."""
+    return time.astimezone() if time.tzinfo is UTC else time
 
 
 def checked_details(details: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from voicecard.library.timeline import Span, claim, total
 MAX_FILE_BYTES = 65536 * SECTOR_BYTES
 
 IntArray = npt.NDArray[np.int64]
+
+_MOST_OFFSET_MIN = 14 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,15 @@ class Recording:
 
     @property
     def started(self) -> datetime | None:
-        """When it began by the card's own clock (UTC), if that was set before or during the recording."""
-        return None if self.wall_ms is None else datetime.fromtimestamp(self.wall_ms / 1000, UTC)
+        """When it began by the card's own clock, if that was set before or during the recording; in UTC, or where it was set."""
+        return None if self.wall_ms is None else datetime.fromtimestamp(self.wall_ms / 1000, self._zone)
+
+    @property
+    def _zone(self) -> timezone:
+        offset_min = self.settings.get("utc_offset_min")
+        if not isinstance(offset_min, int) or abs(offset_min) > _MOST_OFFSET_MIN:
+            return UTC
+        return timezone(timedelta(minutes=offset_min))
 
     @property
     def kept_samples(self) -> int:
