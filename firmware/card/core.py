@@ -25,7 +25,7 @@ class Core:
 
     def __init__(self, root="", recover=True):
         self._folder = files.prepare(root)
-        self._settings_path = self._folder + settings.NAME
+        self._settings_path = root + settings.PATH
         self._recover = recover  # whether opening the store may write
         self.watchdog = board.watchdog()
         self.log = Log()

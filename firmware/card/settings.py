@@ -6,7 +6,7 @@ from micropython import const
 
 from card import files
 
-NAME = "/settings.json"
+PATH = "/settings.json"
 OFF, AUTO = "off", "auto"
 NEEDED, AT_ONCE, NEVER, AFTER_DAYS = "when needed", "at once", "never", "after days"
 # name: (default, values that are allowed)
@@ -56,7 +56,7 @@ def _limits(allowed):
     return {"from": allowed[0], "to": allowed[-1]} if isinstance(allowed, range) else list(allowed)
 
 
-def load(log, path):
+def load(log, path=PATH):
     """Settings from the file; what is missing, unreadable or out of range keeps its default, with a line in the log."""
     values = defaults()
     try:
@@ -74,6 +74,6 @@ def load(log, path):
     return values
 
 
-def save(values, path):
+def save(values, path=PATH):
     """Raises OSError when they cannot be written; the old ones stay then."""
     files.replace(path, json.dumps(values))

@@ -8,7 +8,6 @@ from hashlib import sha256
 import framebuf
 
 from card import board as card_board
-from card import files, settings
 from card.app import Card
 from card.capture.microphone import Microphone
 from card.capture.recorder import FRAME_WORDS_BYTES
@@ -34,7 +33,7 @@ def full_card(clean, safe=0, per_recording=1):
 
     Returns (card, {number: file} of those that are not). Everything that is heard is kept."""
     forget_files()
-    with open(files.prepare(os.getcwd()) + settings.NAME, "w") as file:
+    with open("settings.json", "w") as file:
         json.dump({"vad_mode": "off", "pre_roll_ms": 0}, file)
     make_image(IMAGE, SECTORS)
     store, _ = power_on(IMAGE)

@@ -273,11 +273,12 @@ def test_a_library_sees_what_it_holds_itself_and_can_take_that_back():
 
 
 def forget_files():
-    for name in ("settings.json", "counters.json", "boots", "formatting"):
-        try:
-            os.remove(os.getcwd() + "/data/" + name)
-        except OSError:
-            pass
+    for folder, names in (("", ("settings.json",)), ("/data", ("counters.json", "boots", "formatting"))):
+        for name in names:
+            try:
+                os.remove(os.getcwd() + folder + "/" + name)
+            except OSError:
+                pass
 
 
 def fresh_card(recordings=0, **options):
@@ -306,7 +307,7 @@ def test_settings_are_told_with_their_limits_and_changed_all_or_none():
     )
     for wrong in ({"copies": 5}, {"copies": 2, "colour": 1}, [], None, {"copies": True}):
         assert answers(card, {"do": "set", "settings": wrong})[0]["error"] == "bad"
-    assert card.settings == before and settings.load(Log(), os.getcwd() + "/data/settings.json") == before
+    assert card.settings == before and settings.load(Log(), os.getcwd() + "/settings.json") == before
     (changed,) = answers(card, {"do": "set", "settings": {"copies": 2, "remove": "after days"}})
     assert changed["settings"]["copies"] == card.store.copies == 2
     board.reset(flash_path=IMAGE)

@@ -107,7 +107,7 @@ def test_names_are_random_and_repeatable() -> None:
 
 
 def test_a_new_application_replaces_the_old_one_and_touches_nothing_else(flash: Path, firmware: Path) -> None:
-    write_on_card(flash, "/notes.txt", b"mine")
+    write_on_card(flash, "/settings.json", b"mine")
     recordings = image.partitions(flash)["recordings"]
     with flash.open("r+b") as file:
         file.seek(recordings.offset + 1000)
@@ -124,7 +124,7 @@ def test_a_new_application_replaces_the_old_one_and_touches_nothing_else(flash: 
     assert content_on_card(flash, "/card/new.py") == b""
     with pytest.raises(FileNotFoundError):
         content_on_card(flash, "/wire/deep/part.py")
-    assert content_on_card(flash, "/notes.txt") == b"mine"
+    assert content_on_card(flash, "/settings.json") == b"mine"
     vfs, after = image.partitions(flash)["vfs"], flash.read_bytes()
     assert after[: vfs.offset] == before[: vfs.offset]
     assert after[vfs.offset + vfs.size :] == before[vfs.offset + vfs.size :]

@@ -119,17 +119,14 @@ def traceback(error):
 
 
 def format_vfs(cells, files):
-    """Make the file system, with `files` (name: text) in the folder of the card's own."""
-    import os
-
+    """Make the file system, with `files` (name: text) in it."""
     from emulator import board
 
     board.reset(flash_path=cells)
     vfs.VfsLfs2.mkfs(_partition("vfs"), **VFS_OPTIONS)
     vfs.mount(vfs.VfsLfs2(_partition("vfs"), mtime=False, **VFS_OPTIONS), "/")
-    os.mkdir("/data")
     for name, text in files.items():
-        with open("/data/" + name, "w") as file:
+        with open("/" + name, "w") as file:
             file.write(text)
     vfs.umount("/")
 

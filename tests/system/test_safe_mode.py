@@ -25,7 +25,7 @@ def broken(tmp_path: Path) -> Path:
     """A copy of the firmware whose application raises as soon as it starts, unless the card has settings of its own."""
     folder = shutil.copytree(ROOT / "firmware", tmp_path / "firmware", ignore=shutil.ignore_patterns("emulator"))
     with (folder / "card" / "app.py").open("a") as file:
-        file.write("\n\nopen('/data/settings.json').close()\n")
+        file.write("\n\nopen('/settings.json').close()\n")
     return folder
 
 
