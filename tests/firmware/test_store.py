@@ -257,6 +257,28 @@ def test_whatever_a_cut_tore_reads_the_same_ever_after():
                 assert data == [file_of(log, n) for n in log.recordings]
 
 
+def test_an_end_that_was_torn_in_its_cell_is_told_the_same_at_every_listing():
+    make_image(IMAGE, 12)
+    image = content(IMAGE)
+    log, _ = power_on(IMAGE)
+    record(log, 5)
+    told = log.entry(1)
+    last = board.flash.operations
+    for operation in (last - 1, last):  # the two cells
+        for seed in range(200):
+            put_back(IMAGE, image)
+            log, _ = power_on(IMAGE, cut_at=(operation, "mid"), seed=seed)
+            try:
+                record(log, 5)
+                raise AssertionError("not cut")
+            except PowerOff:
+                pass
+            for restart in range(2):
+                log, _ = power_on(IMAGE, seed=seed + restart)
+                listed = [log.entry(1) for _ in range(10)]
+                assert {(e.samples, e.reason, e.flags) for e in listed} == {(told.samples, told.reason, told.flags)}
+
+
 def test_the_sector_that_was_first_in_line_before_a_start_is_erased_before_use():
     make_image(IMAGE, 16)
     for n in range(3):
