@@ -9,7 +9,10 @@ REQUEST, ANSWER, LISTING, SECTOR = 1, 2, 3, 4
 
 LISTED_ENDED, LISTED_SAFE, LISTED_HEADLESS, LISTED_MINE = 1, 2, 4, 8
 ENTRIES_PER_LISTING = 64
+MOST_PAGES = 1024  # in one answer to `list`: more recordings than any partition has sectors
 MAX_JSON_BYTES = 2048
+
+LIST_PAGES, SAFE_THEN = "list.pages", "safe.then"  # features beyond requests
 
 UNKNOWN, BAD, GONE, OPEN, DIGEST, FLASH, BUSY = "unknown", "bad", "gone", "open", "digest", "flash", "busy"
 
@@ -24,8 +27,8 @@ Listing = namedtuple("Listing", ("generation", "first", "total", "entries"))
 
 
 def pack_json(fields):
-    """A request's or an answer's payload."""
-    return json.dumps(fields).encode()
+    """A request's or an answer's payload, without spaces: a proof with the next pull must fit a frame to the card."""
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def read_json(payload):

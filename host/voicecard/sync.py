@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from voicecard.device.client import CardLink, Listed
@@ -45,24 +46,13 @@ def sync(link: CardLink, library: Library, on_progress: Progress | None = None) 
     with library.writing():
         remember_clock(link, library)
         link.set_clock()
-        for listed in link.recordings(library.id):
-            try:
-                _visit(link, library, listed, report, on_progress)
-            except (RefusedError, FormatError) as error:
-                report.failed.append(error)
+        lacking = _lacking(link, library, report)
+        with _Arrivals(link, library, report, on_progress) as arrivals:
+            arrivals.bring(lacking)
         library.place_in_time(link.hello.card)
     report.new = [library.entry(entry.id) for entry in report.new]
     report.seconds = time.monotonic() - started
     return report
-
-
-def _visit(link: CardLink, library: Library, listed: Listed, report: SyncReport, on_progress: Progress | None) -> None:
-    if not listed.ended:
-        report.open += 1
-    elif _holds(link, library, listed):
-        report.known += 1
-    else:
-        report.new.append(_bring(link, library, listed, report, on_progress))
 
 
 def remember_clock(link: CardLink, library: Library) -> None:
@@ -70,6 +60,22 @@ def remember_clock(link: CardLink, library: Library) -> None:
     hello = link.hello
     uncertainty_ms = round(1000 * hello.uncertainty_s) + 1
     library.note_clock(hello.card, hello.boot, Reading(hello.ticks_us, round(1000 * hello.heard_at), uncertainty_ms))
+
+
+def _lacking(link: CardLink, library: Library, report: SyncReport) -> list[Listed]:
+    """The finished recordings that the library lacks."""
+    lacking = []
+    for listed in link.recordings(library.id):
+        try:
+            if not listed.ended:
+                report.open += 1
+            elif _holds(link, library, listed):
+                report.known += 1
+            else:
+                lacking.append(listed)
+        except RefusedError as error:
+            report.failed.append(error)
+    return lacking
 
 
 def _holds(link: CardLink, library: Library, listed: Listed) -> bool:
@@ -94,31 +100,93 @@ def _holds(link: CardLink, library: Library, listed: Listed) -> bool:
     return True
 
 
-def _bring(link: CardLink, library: Library, listed: Listed, report: SyncReport, on_progress: Progress | None) -> Entry:
-    name = f"{link.hello.card}-{listed.number}"
-    with library.begin(link.hello.card, listed.number, listed.nonce) as incoming:
-        for sector in link.pull(listed, min(incoming.sectors_done, listed.sectors)):
+@dataclass(slots=True)
+class _Arrival:
+    """A recording on its way in; `sectors` are still to come."""
+
+    listed: Listed
+    incoming: Incoming
+    sectors: Iterator[bytes]
+
+
+class _Arrivals:
+    """Takes recordings in, one behind the other. With its agreement to one the card begins to send the next; so what it has agreed
+    to is filed later, as soon as the card is silent again: it does not wait long for a host that does not read."""
+
+    def __init__(self, link: CardLink, library: Library, report: SyncReport, on_progress: Progress | None) -> None:
+        self._link = link
+        self._library = library
+        self._report = report
+        self._on_progress = on_progress
+        self._open = ExitStack()
+        self._proved: Incoming | None = None
+
+    def __enter__(self) -> _Arrivals:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._open:
+            self._file_proved()
+
+    def bring(self, lacking: Sequence[Listed]) -> None:
+        """Pull, prove and file all of them. What the card refuses, or what is no recording, is noted as failed."""
+        arrival = None
+        for listed in (*lacking, None):
+            following = self._begin(listed) if listed else None
+            if arrival:
+                try:
+                    self._take(arrival, following)
+                except RefusedError as error:
+                    self._report.failed.append(error)
+            arrival = following
+
+    def _begin(self, listed: Listed) -> _Arrival:
+        incoming = self._library.begin(self._link.hello.card, listed.number, listed.nonce)
+        self._open.enter_context(incoming)
+        return _Arrival(listed, incoming, self._link.pull(listed, min(incoming.sectors_done, listed.sectors)))
+
+    def _take(self, arrival: _Arrival, following: _Arrival | None) -> None:
+        self._receive(arrival)
+        self._file_proved()
+        self._prove(arrival, following)
+        self._proved = arrival.incoming
+
+    def _receive(self, arrival: _Arrival) -> None:
+        listed, incoming = arrival.listed, arrival.incoming
+        for sector in arrival.sectors:
             incoming.append(sector)
-            report.received_bytes += SECTOR_BYTES
-            if on_progress:
-                on_progress(name, incoming.sectors_done * SECTOR_BYTES, listed.sectors * SECTOR_BYTES)
-        _prove(link, library, listed, incoming)
+            self._report.received_bytes += SECTOR_BYTES
+            if self._on_progress:
+                done_bytes, total_bytes = incoming.sectors_done * SECTOR_BYTES, listed.sectors * SECTOR_BYTES
+                self._on_progress(f"{self._report.card}-{listed.number}", done_bytes, total_bytes)
+
+    def _prove(self, arrival: _Arrival, following: _Arrival | None) -> None:
+        """Let the card compare; what it does not recognise is thrown away, so that the next sync begins afresh."""
+        listed, digest = arrival.listed, arrival.incoming.complete()
         try:
-            return incoming.finish()
-        except FormatError:
-            incoming.discard()  # else the next sync would go on from what no pulling can mend
+            if following:
+                first = following.incoming.sectors_done
+                following.sectors = self._link.prove_then_pull(
+                    listed, digest, self._library.id, following.listed, first
+                )
+            else:
+                self._link.prove(listed, digest, self._library.id)
+        except RefusedError as refusal:
+            if refusal.code == DIGEST:
+                arrival.incoming.discard()
+                raise RefusedError(
+                    f"what arrived of recording {listed.number} is not what the card holds: it stays on the card, sync again",
+                    refusal.code,
+                ) from refusal
             raise
 
-
-def _prove(link: CardLink, library: Library, listed: Listed, incoming: Incoming) -> None:
-    """Let the card compare; what it does not recognise is thrown away, so that the next sync begins afresh."""
-    try:
-        link.prove(listed, incoming.digest(), library.id)
-    except RefusedError as refusal:
-        if refusal.code == DIGEST:
-            incoming.discard()
-            raise RefusedError(
-                f"what arrived of recording {listed.number} is not what the card holds: it stays on the card, sync again",
-                refusal.code,
-            ) from refusal
-        raise
+    def _file_proved(self) -> None:
+        """File what the card has agreed to."""
+        incoming, self._proved = self._proved, None
+        if incoming is None:
+            return
+        try:
+            self._report.new.append(incoming.finish())
+        except FormatError as error:
+            incoming.discard()  # else the next sync would go on from what no pulling can mend
+            self._report.failed.append(error)

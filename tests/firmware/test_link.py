@@ -93,11 +93,11 @@ def converse(card, *requests, on_frame=None, raw=b""):
     return [(k, s, message.read_json(p) if k == message.ANSWER else p) for k, s, p in line.frames]
 
 
-def fresh_store(recordings=2):
-    make_image(IMAGE, 64)
+def fresh_store(recordings=2, frames=40, sectors=64):
+    make_image(IMAGE, sectors)
     store, _ = power_on(IMAGE)
     for _ in range(recordings):
-        record(store, 40)
+        record(store, frames)
     return store
 
 
@@ -119,6 +119,47 @@ def test_hello_tells_who_and_what():
     ((kind, sequence, answer),) = talk(fresh_store(), {"do": "hello", "v": 1})
     assert (kind, sequence) == (message.ANSWER, 1)
     assert answer["card"] == CARD and answer["v"] == 1 and "pull" in answer["features"] and answer["ticks_us"] > 0
+
+
+def test_a_list_of_several_pages_comes_in_one_answer_and_tells_what_changed_under_way():
+    store = fresh_store(message.ENTRIES_PER_LISTING * 2 + 1, frames=1, sectors=160)
+    asked = {"do": "list", "from": 1, "library": LIBRARY, "pages": 1024}
+    pages = [message.read_listing(payload) for _, _, payload in talk(store, asked)]
+    assert [(page.first, len(page.entries)) for page in pages] == [(1, 64), (65, 64)]
+    assert [e.recording for page in pages for e in page.entries] == store.recordings[1:]
+    two = [message.read_listing(payload) for _, _, payload in talk(store, {"do": "list", "from": 0, "pages": 2})]
+    assert [(page.first, len(page.entries), page.total) for page in two] == [(0, 64, 129), (64, 64, 129)]
+
+    def record_another(line):
+        line.on_frame = None
+        record(store, 1)
+
+    pages = [message.read_listing(payload) for _, _, payload in talk(store, asked, on_frame=record_another)]
+    assert [page.total for page in pages] == [129, 130, 130] and pages[0].generation != pages[1].generation
+
+
+def test_a_request_that_comes_meanwhile_ends_a_list():
+    frames = talk(fresh_store(70, frames=1, sectors=96), {"do": "list", "from": 0, "pages": 2}, {"do": "status"})
+    assert [(kind, sequence) for kind, sequence, _ in frames] == [(message.LISTING, 1), (message.ANSWER, 2)]
+
+
+def test_a_proof_brings_the_next_recording_with_it_if_it_is_agreed_to():
+    store = fresh_store()
+    nonce = hexlify(store.entry(2).nonce).decode()
+    then = {"n": 2, "nonce": nonce, "from": 1}
+    frames = talk(store, proof(store, 1, then=then))
+    alone = talk(store, {"do": "pull", "n": 2, "nonce": nonce, "from": 1})
+    assert frames[0] == (message.ANSWER, 1, {"safe": True}) and frames[1:] == alone and len(alone) > 2
+
+    store = fresh_store()
+    (answer,) = talk(store, proof(store, 1, then=then, digest="00" * 32))
+    assert answer[2]["error"] == "digest"
+    for wrong in (None, [], "2", {}, {"n": 2, "nonce": nonce}, {"n": 2, "nonce": nonce, "from": -1}):
+        (answer,) = talk(store, proof(store, 1, then=wrong))
+        assert answer[2]["error"] == "bad"
+    assert store.entry(1).copies == 0, "nothing was noted"
+    agreed, refused = talk(store, proof(store, 1, then={"n": 9, "nonce": nonce, "from": 0}))
+    assert agreed[2] == {"safe": True} and (refused[1], refused[2]["error"]) == (1, "gone")
 
 
 def test_what_it_does_not_know_or_understand_is_refused_and_the_next_request_answered():

@@ -143,6 +143,13 @@ def test_details_that_were_damaged_meanwhile_are_made_again(library: Library) ->
     assert recording(library, 5).details()["length_s"] == 0.6
 
 
+@pytest.mark.parametrize("ticks_us", [1 << 62, 1 << 80])
+def test_ticks_that_no_card_can_have_tell_nothing(library: Library, ticks_us: int) -> None:
+    library.note_clock(CARD, 3, Reading(ticks_us, ms(MONDAY), 3))
+    take_in(library, 1, 3, minutes(1))
+    assert recording(library, 1).started is None
+
+
 def test_other_cards_tell_nothing(library: Library) -> None:
     library.note_clock("other", 3, Reading(0, ms(MONDAY), 3))
     take_in(library, 5, 3, minutes(20))

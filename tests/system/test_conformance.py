@@ -246,7 +246,7 @@ class Deaf(Wrong):
             self._held += data
             return b""
         self._pulling = bool(
-            re.search(rb'"do": ?"pull", "n": [0-9]+, "nonce": "(?!0000)[0-9a-f]{16}", "from": 0}', data)
+            re.search(rb'"do": ?"pull", ?"n": ?[0-9]+, ?"nonce": ?"(?!0000)[0-9a-f]{16}", ?"from": ?0}', data)
         )
         return data
 
@@ -276,10 +276,26 @@ class PartlySet(Wrong):
         return framed(message.REQUEST, self.last, message.pack_json(fields | {"settings": known}))
 
 
+def without_field(do: str, name: str, broken: str) -> type[Wrong]:
+    """A card that claims to know a field of a request, and does not."""
+
+    class Ignorant(Wrong):
+        breaks = frozenset({broken})
+
+        def heard(self, data: bytes) -> bytes:
+            fields = self.asked.get(self.last, {})
+            if fields.get("do") != do or name not in fields:
+                return data
+            known = {key: value for key, value in fields.items() if key != name}
+            return framed(message.REQUEST, self.last, message.pack_json(known))
+
+    return Ignorant
+
+
 class AnyProof(Wrong):
     """It notes a recording as held whatever the digest."""
 
-    breaks = frozenset({"proofs refused"})
+    breaks = frozenset({"proofs refused", "proof with the next pull"})
 
     def __init__(self, listed: Listed, digest: str) -> None:
         super().__init__()
@@ -327,12 +343,14 @@ WRONG_CARDS: dict[str, type[Wrong]] = {
     "noise between frames": TornExtra,
     "deaf while it sends": Deaf,
     "sets what it can": PartlySet,
+    "one page at a time": without_field("list", "pages", "listing in one answer"),
+    "a proof alone": without_field("safe", "then", "proof with the next pull"),
     "sectors out of order": sectors(ALL_PULLS, out_of_order),
     "other bytes when resumed": sectors({"resuming"}, other_when_resumed),
     "state cells shown": sectors({"blank state cells"}, cells_shown),
     "sectors of another recording": sectors({"pulled headers"}, other_recording),
     "any proof will do": answers(
-        {"proofs refused"},
+        {"proofs refused", "proof with the next pull"},
         lambda asked, said: {"safe": True} if asked.get("do") == "safe" and said.get("error") == "digest" else said,
     ),
     "no features": answers(

@@ -30,6 +30,16 @@ _REQUESTS: tuple[dict[str, Any], ...] = (
         "digest": "ab" * 32,
         "library": "c0ffee",
     },
+    {
+        "do": "safe",
+        "n": 4_294_967_295,
+        "nonce": "00112233445566ff",
+        "sectors": 65_535,
+        "digest": "ab" * 32,
+        "library": "c0ffee",
+        "then": {"n": 4_294_967_295, "nonce": "ff66554433221100", "from": 65_535},
+    },
+    {"do": "list", "from": 0, "library": "c0ffee", "pages": 1024},
     {"do": "revoke", "n": 7, "nonce": "00112233445566ff", "library": "c0ffee"},
     {"do": "set", "settings": {"vad_mode": "off", "copies": 2}},
     {"do": "stop"},
@@ -68,14 +78,23 @@ def _vector(name: str, to: str, kind: int, sequence: int, payload: bytes, meanin
 
 def _requests() -> list[dict[str, Any]]:
     return [
-        _vector(f"request {fields['do']}", "card", REQUEST, number, json.dumps(fields).encode(), fields)
+        _vector(f"request {_title(fields)}", "card", REQUEST, number, _compact(fields), fields)
         for number, fields in enumerate(_REQUESTS)
     ]
 
 
+def _title(fields: dict[str, Any]) -> str:
+    """Its name, and the optional field that makes it another case."""
+    return " with ".join([fields["do"], *(name for name in ("then", "pages") if name in fields)])
+
+
+def _compact(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
 def _answers() -> list[dict[str, Any]]:
     return [
-        _vector(f"answer {number}", "host", ANSWER, 255 - number, json.dumps(fields).encode(), fields)
+        _vector(f"answer {number}", "host", ANSWER, 255 - number, _compact(fields), fields)
         for number, fields in enumerate(_ANSWERS)
     ]
 

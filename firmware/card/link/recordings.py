@@ -11,18 +11,29 @@ from wire.sector import SECTOR_BYTES
 from .fields import hexadecimal, whole
 
 _LIBRARY_BYTES = 3
+_NONCE_BYTES = 8
 
 
 async def list_recordings(link, fields):
     store = open_store(link)
-    recordings = store.recordings
-    first = whole(fields, "from", 0, len(recordings))
+    first = whole(fields, "from", 0, len(store.recordings))
     library = _library(fields) if "library" in fields else None
+    pages = whole(fields, "pages", 1, message.MOST_PAGES) if "pages" in fields else 1
+    for _ in range(pages):
+        first, in_all = await _send_page(link, store, first, library)
+        if first >= in_all or link.interrupted():
+            return
+
+
+async def _send_page(link, store, first, library):
+    """Send one listing frame; returns (index behind its last entry, recordings in all)."""
+    recordings = store.recordings  # anew for each page: the generation tells of changes in between
     page = recordings[first : first + message.ENTRIES_PER_LISTING]
     message.pack_listing_header(link.payload, store.generation, first, len(recordings))
     for index, recording in enumerate(page):
         message.pack_entry(link.payload, index, store.entry(recording, library))
     await link.send(message.LISTING, message.LISTING_HEADER_BYTES + len(page) * message.ENTRY_BYTES)
+    return first + len(page), len(recordings)
 
 
 async def pull(link, fields):
@@ -43,12 +54,16 @@ async def safe(link, fields):
         raise Refused(message.OPEN, "that recording still runs")
     proof = hexadecimal(fields, "digest", 32)
     library = _library(fields)
+    if "then" in fields:
+        _check_pull(fields["then"])
     sectors = store.sectors_of(recording)
     if whole(fields, "sectors", 0, 1 << 16) != len(sectors) or await _digest(store, sectors, link.payload) != proof:
         raise Refused(message.DIGEST, "the digest is not that of the recording on the card")
     if not store.mark_safe(recording, proof, library):
         raise Refused(message.FLASH, "the card could not note the recording as safe")
     await link.answer({"safe": True})
+    if "then" in fields and not link.interrupted():
+        await pull(link, fields["then"])
 
 
 async def revoke(link, fields):
@@ -97,6 +112,13 @@ def _recording(store, fields):
     if recording in store.recordings and hexlify(store.entry(recording).nonce).decode() == fields["nonce"]:
         return recording, store.is_open(recording)
     raise Refused(message.GONE, "that recording is not on the card")
+
+
+def _check_pull(fields):
+    """The fields of a pull that comes after something else: what is wrong with them must be known before."""
+    whole(fields, "n", 1, 1 << 32)
+    hexadecimal(fields, "nonce", _NONCE_BYTES)
+    whole(fields, "from", 0, 1 << 16)
 
 
 def _library(fields):

@@ -25,7 +25,7 @@ async def hello(link, fields):
             "fw": card.version,
             "boot": card.boot,
             "ticks_us": card.clock.us(),
-            "features": sorted(HANDLERS),
+            "features": sorted(list(HANDLERS) + [message.LIST_PAGES, message.SAFE_THEN]),
         }
     )
 

@@ -1,30 +1,14 @@
-"""Asking a port whose device is unknown whether a card is there, without disturbing what else may be."""
+"""How to ask a port whose device is unknown whether a card is there, without disturbing what else may be."""
 
 from __future__ import annotations
 
 import random
-import time
 
-from voicecard.device.port import Port
 from voicecard.firmware.wire import frame, message
 
 PATIENCE_S = 3.0  # a card that has just been switched on still starts
 _FIRST_PRINTABLE = 0x20
 _DELETE = 0x7F
-
-
-def card_answers(port: Port) -> bool:
-    """Send one frame and wait for its answer. Raises LinkLostError when the port goes away."""
-    asked = harmless_hello()
-    reader = frame.FrameReader(frame.MAX_TO_HOST_BYTES)
-    port.write(asked)
-    deadline = time.monotonic() + PATIENCE_S
-    while data := port.read(deadline):
-        if any(kind == message.ANSWER and sequence == sequence_of(asked) for kind, sequence, _ in reader.feed(data)):
-            return True
-        if time.monotonic() >= deadline:
-            break
-    return False
 
 
 def harmless_hello() -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
-from voicecard.device.approach import harmless_hello, sequence_of
+from voicecard.device import approach
 from voicecard.device.conversation import ANSWER_S, TRIES, Conversation
 from voicecard.device.port import Port
 from voicecard.errors import LinkLostError, NoCardError
@@ -27,7 +27,9 @@ Setting = str | int
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who the card is. `ticks_us` are microseconds since its boot, at `heard_at` (Unix time, s, within `uncertainty_s`)."""
+    """Who the card is, and what it can do (`features`, as PROTOCOL.md names them).
+
+    `ticks_us` are microseconds since its boot, at `heard_at` (Unix time, s, within `uncertainty_s`)."""
 
     card: str
     firmware: str
@@ -35,6 +37,7 @@ class Hello:
     ticks_us: int
     heard_at: float
     uncertainty_s: float
+    features: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +59,16 @@ class Listed:
 class CardLink:
     """A conversation with the card on an open port. Requests raise RefusedError when the card says no, LinkLostError when it is silent."""
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, once: bool = False) -> None:
         self._conversation = Conversation(port)
-        self.hello = self.greet()
+        self.hello = self.greet(once)
 
     @classmethod
-    def open(cls, path: str) -> CardLink:
-        """Open a port and greet the card there. Raises NoCardError if what is there is none."""
+    def open(cls, path: str, once: bool = False) -> CardLink:
+        """Open a port and greet the card there, as `greet` does. Raises NoCardError if what is there is none."""
         port = Port(path)
         try:
-            return cls(port)
+            return cls(port, once)
         except BaseException:
             port.close()
             raise
@@ -85,13 +88,16 @@ class CardLink:
         finally:
             self._conversation.port.close()
 
-    def greet(self) -> Hello:
-        """Ask who the card is (again: after a restart or a format); `hello` keeps the answer."""
+    def greet(self, once: bool = False) -> Hello:
+        """Ask who the card is (again: after a restart or a format); `hello` keeps the answer.
+
+        `once`: something else may be there, and is asked only once. Raises NoCardError."""
         path = self._conversation.port.path
+        tries, patience_s = (1, approach.PATIENCE_S) if once else (TRIES, GREETING_S)
         understood = True
-        for _ in range(TRIES):
-            asked, frame = time.time(), harmless_hello()
-            answer = self._conversation.ask_once(frame, sequence_of(frame), GREETING_S)
+        for _ in range(tries):
+            asked, frame = time.time(), approach.harmless_hello()
+            answer = self._conversation.ask_once(frame, approach.sequence_of(frame), patience_s)
             heard = time.time()
             if answer is None:
                 continue
@@ -105,7 +111,7 @@ class CardLink:
                 f"what is on {path} greets in another way than a voicecard: update this program or the card"
             )
         raise NoCardError(
-            f"what is on {path} does not answer as a voicecard: choose another port, or flash the board first"
+            f"what is on {path} does not answer as a voicecard and is left alone: choose another port, or flash the board first"
         )
 
     def status(self) -> dict[str, Any]:
@@ -127,9 +133,8 @@ class CardLink:
         for _ in range(TRIES):
             entries: list[Listed] = []
             generation = None
-            while True:
-                listing = self._listing(len(entries), library)
-                if generation not in (None, listing.generation) or listing.first != len(entries):
+            for listing in self._listings(library):
+                if generation not in (None, listing.generation):
                     break  # the list changed under way: start again
                 generation = listing.generation
                 entries += [_listed(entry) for entry in listing.entries]
@@ -143,13 +148,25 @@ class CardLink:
 
     def pull(self, listed: Listed, first: int) -> Iterator[bytes]:
         """The recording's sectors (4096 bytes each) from number `first` on, asking again for what the line lost."""
-        return self._conversation.sectors("pull", first, listed.sectors, n=listed.number, nonce=listed.nonce)
+        return self._conversation.sectors("pull", first, listed.sectors, **_identity(listed))
 
-    def prove(self, listed: Listed, digest: str, library: str) -> None:
+    def prove(self, listed: Listed, digest: str, library: str, **then: Any) -> None:
         """Tell the card that a library holds a recording with this SHA-256. Raises RefusedError if it holds something else."""
-        what: dict[str, Any] = {"n": listed.number, "nonce": listed.nonce, "sectors": listed.sectors}
         timeout_s = ANSWER_S + PROOF_S * listed.sectors
-        self._conversation.ask("safe", timeout_s, digest=digest, library=library, **what)
+        what = {**_identity(listed), "sectors": listed.sectors, "digest": digest, "library": library}
+        self._conversation.ask("safe", timeout_s, **what, **then)
+
+    def prove_then_pull(
+        self, listed: Listed, digest: str, library: str, following: Listed, first: int
+    ) -> Iterator[bytes]:
+        """Like `prove`; the card sends the `following` recording with its answer, if it knows how. Returns its sectors from `first` on.
+
+        They must be read before anything else is asked."""
+        if message.SAFE_THEN not in self.hello.features or first >= following.sectors:
+            self.prove(listed, digest, library)
+            return self.pull(following, first)
+        self.prove(listed, digest, library, then={**_identity(following), "from": first})
+        return self._conversation.sectors("pull", first, following.sectors, begun=True, **_identity(following))
 
     def revoke(self, listed: Listed, library: str) -> None:
         """Tell the card that a library does not hold this recording (any more)."""
@@ -210,13 +227,23 @@ class CardLink:
             raise self._not_understood(do)
         return sectors
 
-    def _listing(self, first: int, library: str | None) -> message.Listing:
+    def _listings(self, library: str | None) -> Iterator[message.Listing]:
+        """The list's pages, without an end: whoever reads them knows when they have all."""
         asker: dict[str, Any] = {} if library is None else {"library": library}
-        for _ in range(TRIES):
-            payload = self._conversation.ask_for(message.LISTING, "list", **{"from": first}, **asker)
-            with suppress(ValueError):
-                listing: message.Listing = message.read_listing(payload)
-                return listing
+        if message.LIST_PAGES in self.hello.features:
+            asker["pages"] = message.MOST_PAGES
+        first, failures = 0, 0
+        payload: bytes | None = None
+        while failures < TRIES:
+            if payload is None:
+                payload = self._conversation.ask_for(message.LISTING, "list", **{"from": first}, **asker)
+            listing = _read_listing(payload, first)
+            if listing:
+                yield listing
+                first += len(listing.entries)
+                payload = self._conversation.further(message.LISTING) if "pages" in asker else None
+            else:
+                payload, failures = None, failures + 1
         raise self._not_understood("list")
 
     def _not_understood(self, do: str) -> LinkLostError:
@@ -230,7 +257,9 @@ def _hello(answer: dict[str, Any], heard_at: float, uncertainty_s: float) -> Hel
     boot, ticks_us = answer.get("boot"), answer.get("ticks_us")
     if not (_is_word(card) and _is_word(firmware) and isinstance(boot, int) and isinstance(ticks_us, int)):
         return None
-    return Hello(card, firmware, boot, ticks_us, heard_at, uncertainty_s)
+    features = answer.get("features")
+    known = frozenset(map(str, features)) if isinstance(features, list) else frozenset()
+    return Hello(card, firmware, boot, ticks_us, heard_at, uncertainty_s, known)
 
 
 def _is_word(text: Any) -> TypeGuard[str]:
@@ -244,6 +273,19 @@ def _is_setting(about: Any) -> bool:
     allowed = about["allowed"]
     limits = [allowed.get("from"), allowed.get("to")] if isinstance(allowed, dict) else allowed
     return isinstance(limits, list) and all(isinstance(limit, str | int) for limit in limits)
+
+
+def _read_listing(payload: bytes, first: int) -> message.Listing | None:
+    """The listing in a frame, if it is one that begins with index `first`: one before it may have been lost."""
+    with suppress(ValueError):
+        listing: message.Listing = message.read_listing(payload)
+        return listing if listing.first == first else None
+    return None
+
+
+def _identity(listed: Listed) -> dict[str, Any]:
+    """What a request calls a recording by."""
+    return {"n": listed.number, "nonce": listed.nonce}
 
 
 def _listed(entry: message.Entry) -> Listed:

@@ -33,11 +33,11 @@ class Conversation:
         return self._fields(self.ask_for(message.ANSWER, do, timeout_s, tries, **fields))
 
     def ask_once(self, asked: bytes, sequence: int, timeout_s: float) -> dict[str, Any] | None:
-        """Send a request's frame as it is, once; returns the answer's fields, or None if none comes."""
+        """Send a request's frame as it is, once; returns the answer's fields, or None if none comes, whatever else does."""
         self._sequence = sequence
         self._frames.clear()
         self.port.write(asked)
-        payload = self._wait(message.ANSWER, timeout_s)
+        payload = self._wait(message.ANSWER, timeout_s, within_s=timeout_s)
         return None if payload is None else self._fields(payload)
 
     def ask_for(self, kind: int, do: str, timeout_s: float = ANSWER_S, tries: int = TRIES, **fields: Any) -> bytes:
@@ -51,12 +51,21 @@ class Conversation:
             f"the card on {self.port.path} stopped answering: nothing is lost, plug it in again and retry"
         )
 
-    def sectors(self, do: str, first: int, total: int, **fields: Any) -> Iterator[bytes]:
-        """The sectors (4096 bytes each) from index `first` up to `total` that a request streams, asking again for lost ones."""
+    def further(self, kind: int) -> bytes | None:
+        """The payload of the next frame of this kind that answers the last request; None when none comes."""
+        return self._wait(kind, ANSWER_S)
+
+    def sectors(self, do: str, first: int, total: int, begun: bool = False, **fields: Any) -> Iterator[bytes]:
+        """The sectors (4096 bytes each) from index `first` up to `total` that a request streams, asking again for lost ones.
+
+        `begun`: the last request was another one, whose answer such a stream follows."""
         wanted, failures = first, 0
         while wanted < total:
             before = wanted
-            for index, sector in self._stream(do, wanted, total, **fields):
+            if not begun:
+                self.send(do, **{"from": wanted}, **fields)
+            begun = False
+            for index, sector in self._stream(wanted, total):
                 if index != wanted:
                     break
                 yield sector
@@ -73,8 +82,13 @@ class Conversation:
         payload = message.pack_json({"do": do, **fields})
         self.port.write(bytes(self._writer.frame(message.REQUEST, self._sequence, payload)))
 
-    def _stream(self, do: str, first: int, total: int, **fields: Any) -> Iterator[tuple[int, bytes]]:
-        self.ask(do, **{"from": first}, **fields)
+    def _stream(self, first: int, total: int) -> Iterator[tuple[int, bytes]]:
+        """Sectors up to the first that is missing; the answer before them may be lost. Raises RefusedError."""
+        begin = self._frame(ANSWER_S, time.monotonic() + ANSWER_S + _LATEST_S)
+        if begin and begin[0] == message.ANSWER:
+            self._fields(begin[1])
+        elif begin:
+            self._frames.insert(0, (begin[0], self._sequence, begin[1]))
         at = message.SECTOR_NUMBER_BYTES
         for _ in range(total - first):
             payload = self._wait(message.SECTOR, ANSWER_S)
@@ -83,20 +97,26 @@ class Conversation:
             yield int.from_bytes(payload[:at], "little"), payload[at:]
         self._wait(message.ANSWER, ANSWER_S)
 
-    def _wait(self, kind: int, timeout_s: float) -> bytes | None:
+    def _wait(self, kind: int, timeout_s: float, within_s: float | None = None) -> bytes | None:
         """The payload of the next frame of this kind for the last request; None when the card is silent, or ended with another."""
-        deadline = time.monotonic() + timeout_s
-        latest = deadline + _LATEST_S
+        latest = time.monotonic() + (timeout_s + _LATEST_S if within_s is None else within_s)
+        while frame := self._frame(timeout_s, latest):
+            got, payload = frame
+            if got == kind:
+                return payload
+            if got == message.ANSWER:
+                self._fields(payload)  # raises what the card refuses
+                return None
+        return None
+
+    def _frame(self, timeout_s: float, latest: float) -> tuple[int, bytes] | None:
+        """The next frame (type, payload) for the last request; None when the card is silent for so long, or `latest` has passed."""
+        deadline = min(time.monotonic() + timeout_s, latest)
         while time.monotonic() < latest:
             while self._frames:
                 got, sequence, payload = self._frames.pop(0)
-                if sequence != self._sequence:
-                    continue
-                if got == kind:
-                    return payload
-                if got == message.ANSWER:
-                    self._fields(payload)  # raises what the card refuses
-                    return None
+                if sequence == self._sequence:
+                    return got, payload
             data = self.port.read(deadline)
             if not data:
                 return None

@@ -12,9 +12,8 @@ from pathlib import Path
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from voicecard.device import approach, registry
+from voicecard.device import registry
 from voicecard.device.client import CardLink
-from voicecard.device.port import Port
 from voicecard.errors import DeviceError, NoCardError, UsageError
 
 USB_IDENTITIES = ((0x303A, 0x4001), (0x303A, 0x1001))  # MicroPython on an ESP32-S3; the chip's USB-JTAG port
@@ -63,16 +62,7 @@ def meet(candidate: Candidate) -> CardLink:
     """Open the port and greet the card; anything else there is asked once, harmlessly. Raises NoCardError."""
     if candidate.kind == "emulator":
         return CardLink.open(candidate.port)
-    port = Port(candidate.port)
-    try:
-        if approach.card_answers(port):
-            return CardLink(port)
-        raise NoCardError(
-            f"what is on {port.path} does not answer as a voicecard and is left alone: choose another port, or flash the board first"
-        )
-    except BaseException:
-        port.close()
-        raise
+    return CardLink.open(candidate.port, once=True)
 
 
 def open_card(port: str | None) -> CardLink:

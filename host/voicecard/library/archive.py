@@ -5,6 +5,7 @@ library.db                          the index; may be deleted
 library.lock                        held by whoever writes
 clocks.json                         what wall time the cards' ticks meant
 incoming/KEY.vcr.part               a recording on its way in
+incoming/KEY.whole.json             it is all there, and perhaps proved
 incoming/KEY.salvaged.part          one that is put together from an image of a card's flash
 incoming/KEY.new/                   one that is whole and about to be filed
 recordings/2026/2026-11-22 05.09 k3f92b-12/
@@ -42,7 +43,7 @@ from voicecard.library.details import (
 from voicecard.library.entry import TIMES, Entry
 from voicecard.library.files import disk_errors, file_digest, read_json, write_json, write_whole
 from voicecard.library.filing import details_of, make_audio, place
-from voicecard.library.incoming import STAGED, Incoming
+from voicecard.library.incoming import STAGED, WHOLE, Incoming
 from voicecard.library.index import DamagedIndexError, Index
 from voicecard.library.lock import WriteLock
 from voicecard.library.lookup import look_up
@@ -257,15 +258,16 @@ class Library:
 
     def _catch_up(self) -> None:
         """Bring filing and index up to what lies in the folders."""
-        staged = list(self._incoming.glob("*" + STAGED))
+        staged, whole = (list(self._incoming.glob("*" + ending)) for ending in (STAGED, WHOLE))
         known, there = self._ask(lambda index: index.folders()), self._folders()
-        if not staged and known == there:
+        if not staged and not whole and known == there:
             return
         try:
             with self._lock:
                 self._index.remove(known - there)
                 self._take_in(there - known)
                 self._file_all(staged)
+                self._file_whole(whole)
         except VoicecardError:
             # Reading must go on beside a writer or on a full disk; the next opening tries again.
             return
@@ -276,6 +278,19 @@ class Library:
                 self.file(folder)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _file_whole(self, notes: Iterable[Path]) -> None:
+        """File what had come in whole when an earlier run ended: the card may count it as held here."""
+        for note in notes:
+            try:
+                about = read_json(note)
+                identity = checked_identity(about["card"], about["number"], about["nonce"])
+            except (OSError, ValueError, KeyError, TypeError, LibraryError):
+                with disk_errors(note):
+                    note.unlink(missing_ok=True)
+                continue
+            with self.begin(*identity) as incoming:
+                incoming.finish_left_whole()
 
     def _folders(self) -> set[str]:
         """Every `year/recording` below recordings/, by names alone."""

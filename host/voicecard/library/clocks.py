@@ -16,6 +16,7 @@ from typing import NamedTuple
 from voicecard.library.files import read_json, write_json
 
 VERSION = 1
+WALL_MS = range(1_577_836_800_000, 4_102_444_800_000)  # from 2020 to 2100: a time outside was never set
 _DRIFT = 100e-6  # of a crystal: what a card's ticks may be off since they were read
 
 
@@ -35,8 +36,9 @@ class Placed(NamedTuple):
 
 
 def place(ticks_us: int, readings: Iterable[Reading]) -> Placed | None:
-    """The wall time of a moment in a start by its surest reading; None without any."""
-    return min((_by(reading, ticks_us) for reading in readings), key=lambda p: p.uncertainty_ms, default=None)
+    """The wall time of a moment in a start by its surest reading; None without any that makes sense."""
+    found = [placed for placed in (_by(reading, ticks_us) for reading in readings) if placed.wall_ms in WALL_MS]
+    return min(found, key=lambda placed: placed.uncertainty_ms, default=None)
 
 
 def _by(reading: Reading, ticks_us: int) -> Placed:

@@ -24,7 +24,8 @@
     end_reason           key, storage full, power lost, ... or null: the file has no end
     notes                list: what of the file could not be read
     settings             the card's, as it recorded
-    salvaged             true if it was put together from an image of the card's flash, and no card has agreed to its sha256
+    salvaged             true if no card has agreed to its sha256: it was put together from an image of the card's flash,
+                         or this program ended before it had the card's answer
     sha256 bytes         of card.vcr
     files                names within the folder; one that is absent was not made (yet)
 

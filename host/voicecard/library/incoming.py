@@ -1,4 +1,7 @@
-"""A recording on its way in: whole sectors appended to a `.part` file that survives everything until it is filed."""
+"""A recording on its way in: whole sectors appended to a `.part` file that survives everything until it is filed.
+
+Once all have come, a small file beside it says so, before the card is asked to agree: from then on the card may count the recording
+as held here. If this program ends before it has filed it, the next opening of the library does."""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from voicecard.errors import FormatError
 from voicecard.firmware.wire.sector import SECTOR_BYTES
 from voicecard.library.details import DETAILS, ORIGINAL, Identity, describe
-from voicecard.library.files import disk_errors, file_digest, sync_directory, write_all, write_json
+from voicecard.library.files import disk_errors, file_digest, read_json, sync_directory, write_all, write_json
 from voicecard.library.lock import WriteLock
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from voicecard.library.entry import Entry
 
 STAGED = ".new"
+WHOLE = ".whole.json"
+_NOT_PROVED = ""  # filed before any card has agreed; there is nothing else to note
 
 
 class Incoming:
@@ -32,6 +37,7 @@ class Incoming:
     def __init__(self, library: Library, lock: WriteLock, folder: Path, identity: Identity, salvage: bool) -> None:
         self.path = folder / f"{identity.key}.{'salvaged' if salvage else 'vcr'}.part"
         self.identity = identity
+        self._whole = folder / f"{identity.key}{WHOLE}"
         self.sectors_done = 0
         self._library = library
         self._file: FileIO | None = None
@@ -82,6 +88,24 @@ class Incoming:
         with disk_errors(self.path):
             return file_digest(self.path) if self.path.exists() else hashlib.sha256().hexdigest()
 
+    def complete(self) -> str:
+        """Note durably that all has come; returns `digest()`, for the card to agree to."""
+        sha256 = self.digest()
+        with disk_errors(self._whole):
+            write_json(self._whole, {**self.identity._asdict(), "sha256": sha256})
+        return sha256
+
+    def finish_left_whole(self) -> None:
+        """File what an earlier run had whole, not proved by any card; what it did not have whole stays for resuming."""
+        try:
+            if read_json(self._whole)["sha256"] == self.digest():
+                self.finish(salvaged=_NOT_PROVED)
+        except (ValueError, KeyError, FormatError):
+            pass
+        finally:
+            with disk_errors(self._whole):
+                self._whole.unlink(missing_ok=True)
+
     def finish(
         self,
         started: datetime | None = None,
@@ -92,7 +116,7 @@ class Incoming:
         """File the recording, which the card has proved, under its final name; only then is the `.part` gone.
 
         `started`: when it began, if the caller knows better than the card's own clock in the file and what the library
-        knows of its ticks. `salvaged`: how it came here, if no card has proved it. Raises FormatError if the file is not
+        knows of its ticks. `salvaged`: how it came here, if no card has proved it (yet). Raises FormatError if the file is not
         this recording."""
         from voicecard.library.recording import read_recording
 
@@ -125,6 +149,7 @@ class Incoming:
         """Forget what has come in so far."""
         self._close_file()
         with disk_errors(self.path):
+            self._whole.unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
         self.close()
 
@@ -140,6 +165,7 @@ class Incoming:
             raise
         sync_directory(staged.parent)
         self.path.rename(staged / ORIGINAL)
+        self._whole.unlink(missing_ok=True)
         sync_directory(staged)
         sync_directory(staged.parent)
         return staged

@@ -10,6 +10,7 @@ from typing import Any
 from voicecard.firmware.wire import block, sector
 from voicecard.firmware.wire.sector import SECTOR_BYTES
 from voicecard.library.blocks import blocks_of
+from voicecard.library.clocks import WALL_MS
 from voicecard.library.timeline import Span
 
 GAP_REASONS = {block.GAP_SILENCE: "silence", block.GAP_PAUSED: "paused", block.GAP_WITHHELD: "withheld"}
@@ -34,8 +35,6 @@ KINDS = {block.KIND_RECORDING: "recording", block.KIND_MEMO: "memo"}
 
 # A recording rolls over at 12 hours; a position well beyond that is no position.
 MAX_POSITION_SAMPLES = block.MAX_RECORDING_SAMPLES + 60 * block.SAMPLE_RATE
-# From 2020 to 2100: a wall time outside was never set.
-_WALL_MS = range(1_577_836_800_000, 4_102_444_800_000)
 _SAMPLE_RATES = range(8000, 48001)
 _MAX_FRAME_SAMPLES = 2 * (block.MAX_PAYLOAD_BYTES - block.CODEC_STATE_BYTES)
 
@@ -97,10 +96,10 @@ class Scan:
 
     def wall_clock(self) -> tuple[int | None, int | None]:
         """Unix ms at position 0 and its uncertainty in ms: the head's, or reckoned from the clock's first setting."""
-        if self.head and self.head.wall_ms in _WALL_MS:
+        if self.head and self.head.wall_ms in WALL_MS:
             return self.head.wall_ms, self.head.wall_uncertainty_ms
         for position, event, uncertainty_ms, wall_ms in sorted(self.events):
-            if event == EVENTS[block.EVENT_CLOCK_SET] and wall_ms in _WALL_MS:
+            if event == EVENTS[block.EVENT_CLOCK_SET] and wall_ms in WALL_MS:
                 return wall_ms - position * 1000 // self.sample_rate, uncertainty_ms
         return None, None
 

@@ -48,6 +48,28 @@ def listing_pages(visit: Visit) -> str:
     return f"{total} recordings" if total <= message.ENTRIES_PER_LISTING else f"{total} recordings in several pages"
 
 
+@rule("so many listing frames, one after the other, of at most 64 entries each")
+def listing_in_one_answer(visit: Visit) -> str:
+    visit.need_feature(message.LIST_PAGES)
+    entries = visit.entries()
+    fields: Fields = {"do": "list", "from": 0}
+    for pages in (message.MOST_PAGES, 2):
+        asked = fields | {"pages": pages}
+        sequence, came = visit.send(asked), 0
+        for _ in range(min(pages, max(1, -(-len(entries) // message.ENTRIES_PER_LISTING)))):
+            page = visit.page(sequence, asked)
+            need(page.first == came, f"a page begins with index {page.first}, after {came} entries")
+            need(list(page.entries) == entries[came : came + len(page.entries)], "other entries come than page by page")
+            came += len(page.entries)
+        visit.check_nothing_follows(sequence)
+        wanted = min(len(entries), pages * message.ENTRIES_PER_LISTING)
+        need(came == wanted, f"{came} of {wanted} entries come in {pages} pages")
+    visit.refused(
+        message.BAD, *(fields | {"pages": wrong} for wrong in (0, -1, message.MOST_PAGES + 1, "1", True, None))
+    )
+    return f"{len(entries)} recordings"
+
+
 @rule("It is *safe* when as many libraries hold it as the setting `copies` asks for")
 def listed_as_safe(visit: Visit) -> str:
     visit.need_feature("settings")
@@ -81,4 +103,4 @@ def _list_for(library: object) -> Fields:
     return {"do": "list", "from": 0, "library": library}
 
 
-RULES: tuple[Rule, ...] = (listing, listing_order, listing_pages, listed_as_safe, generation)
+RULES: tuple[Rule, ...] = (listing, listing_order, listing_pages, listing_in_one_answer, listed_as_safe, generation)

@@ -52,6 +52,30 @@ def proofs_refused(visit: Visit) -> str:
     return f"recording {entry.recording}, which is as it was"
 
 
+@rule("and only then, what `then` asks for is answered as a `pull` with the same sequence number would be")
+def proof_with_the_next_pull(visit: Visit) -> str:
+    visit.need_feature(message.SAFE_THEN)
+    entry = visit.closed()[0]
+    proof = _proof(visit, entry, _WRONG_DIGEST)
+    then = without(pull(entry, 0), "do")
+    asked = proof | {"then": then}
+    sequence = visit.send(asked)
+    answer = visit.answer(sequence, asked, _proof_s(entry))
+    need(answer.get("error") == message.DIGEST, f"a wrong digest is answered by {answer}, not by the error 'digest'")
+    visit.check_nothing_follows(sequence)
+    wrong: tuple[object, ...] = (
+        None,
+        [],
+        "pull",
+        {},
+        *(without(then, name) for name in then),
+        then | {"from": -1},
+        then | {"n": "1"},
+    )
+    visit.refused(message.BAD, *(proof | {"then": one} for one in wrong))
+    return "nothing comes after a refused proof"
+
+
 @rule("`open` (the recording still runs)")
 def open_recordings(visit: Visit) -> str:
     running = [entry for entry in visit.entries() if not entry.flags & message.LISTED_ENDED]
@@ -81,12 +105,23 @@ def proof_and_revocation(visit: Visit) -> str:
                 f"the {which} of two equal proofs is not answered by `safe`: true",
             )
             _check_held(visit, entry, True)
+        if message.SAFE_THEN in visit.hello.get("features", ()):
+            _check_pull_with(visit, proof, entry)
     finally:
         visit.told(revocation)
     _check_held(visit, entry, False)
     need(visit.told(revocation).get("revoked") is True, "`revoke` is not answered by `revoked`: true")
     need(visit.listing(0).generation != before, "the list has changed and the generation has not")
     return f"recording {entry.recording} was held by library {visit.library} and is no longer"
+
+
+def _check_pull_with(visit: Visit, proof: Fields, entry: message.Entry) -> None:
+    """What comes with a proof is what comes without."""
+    asked = pull(entry, 0)
+    alone = visit.stream(asked, _FEW_SECTORS)
+    sequence = visit.send(proof | {"then": without(asked, "do")})
+    need(visit.answer(sequence, proof, _proof_s(entry)).get("safe") is True, "a proof with `then` is refused")
+    need(visit.streamed(sequence, asked, _FEW_SECTORS) == alone, "with a proof another pull comes than without")
 
 
 def _check_held(visit: Visit, before: message.Entry, held: bool) -> None:
@@ -120,4 +155,10 @@ def _proof_s(entry: message.Entry) -> float:
     return ANSWER_S + sectors * _PROOF_S_A_SECTOR
 
 
-RULES: tuple[Rule, ...] = (what_is_gone, proofs_refused, open_recordings, proof_and_revocation)
+RULES: tuple[Rule, ...] = (
+    what_is_gone,
+    proofs_refused,
+    proof_with_the_next_pull,
+    open_recordings,
+    proof_and_revocation,
+)

@@ -107,7 +107,11 @@ class Visit:
     def listing(self, first: int, library: str | None = None) -> message.Listing:
         """One page of the list. Raises NotTriedError when the card has no store to list."""
         fields = {"do": "list", "from": first} | ({"library": library} if library else {})
-        frame = self.frame(self.send(fields), fields)
+        return self.page(self.send(fields), fields)
+
+    def page(self, sequence: int, fields: Fields) -> message.Listing:
+        """The next listing frame that answers a `list` with this number. Raises NotTriedError when the card has no store to list."""
+        frame = self.frame(sequence, fields)
         if frame.kind == message.ANSWER:
             answer = self.fields_of(frame, message.ANSWER, "`list`")
             if answer.get("error") in _NO_STORE:
@@ -141,7 +145,10 @@ class Visit:
 
     def stream(self, fields: Fields, at_most: int) -> Streamed:
         """Sectors in order from the field `from` on; `stop` is sent when `at_most` have come and more are to come."""
-        sequence = self.send(fields)
+        return self.streamed(self.send(fields), fields, at_most)
+
+    def streamed(self, sequence: int, fields: Fields, at_most: int) -> Streamed:
+        """Like `stream`, for what a request with this number has begun."""
         answer = self.answer(sequence, fields)
         need("error" not in answer, f"{_name(fields)} is refused: {answer.get('error')!r}")
         total = answer.get("sectors")
@@ -176,7 +183,7 @@ class Visit:
         while (left_s := latest - time.monotonic()) > 0 and (frame := self.line.frame(left_s)):
             if frame.sequence == sequence:
                 self.fields_of(frame, message.ANSWER, _name(by))
-                self._check_nothing_follows(stream)
+                self.check_nothing_follows(stream)
                 return came
             need(frame.sequence == stream, f"a frame with the number {frame.sequence} comes, which nothing asked for")
             if frame.kind == message.SECTOR:
@@ -215,7 +222,8 @@ class Visit:
                 return
             need(bool(page.entries), f"the listing from {first} on is empty though there are {page.total} recordings")
 
-    def _check_nothing_follows(self, stream: int) -> None:
+    def check_nothing_follows(self, stream: int) -> None:
+        """What was sent with this number is over: the next frame answers the next request."""
         sequence = self.send({"do": "status"})
         frame = self.line.frame(ANSWER_S)
         need(frame is not None, "after a stream was ended the next request is not answered")
