@@ -14,6 +14,7 @@ BATTERY_DIVIDER = const(2)  # two equal resistors: the pin sees half of the batt
 
 SAMPLE_RATE = const(16000)
 MIC_RING_BYTES = const(32768)  # 16 DMA descriptors of 256 frames: 240 ms of slack for a late reader
+MIC_RING_STDIO_BYTES = const(81920)  # 40: a write to standard output that the host does not read takes 500 ms
 DISPLAY_HZ = const(400_000)
 DISPLAY_WIDTH, DISPLAY_HEIGHT = const(128), const(64)
 WATCHDOG_MS = const(8000)
@@ -43,7 +44,7 @@ def microphone():
         bits=32,
         format=machine.I2S.MONO,
         rate=SAMPLE_RATE,
-        ibuf=MIC_RING_BYTES,
+        ibuf=MIC_RING_BYTES if _has_usb() else MIC_RING_STDIO_BYTES,
     )
 
 
@@ -80,10 +81,14 @@ def battery_mv():
 
 def usb_device():
     """machine.USBDevice, or None where the firmware has none."""
-    return machine.USBDevice() if hasattr(machine, "USBDevice") else None
+    return machine.USBDevice() if _has_usb() else None
 
 
 def stdio():
     """(input, output): the raw byte streams of the REPL's connection. Ctrl-C no longer stops the program."""
     kbd_intr(-1)
     return sys.stdin.buffer, sys.stdout.buffer
+
+
+def _has_usb():
+    return hasattr(machine, "USBDevice")

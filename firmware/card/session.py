@@ -100,7 +100,7 @@ class Session:
             words = await self._microphone.frame()
             if words:
                 self._card.watchdog.feed()
-                lost = self._losses.frame(self._microphone.waited)
+                lost = self._losses.frame(self._microphone.ready_us, self._microphone.waited)
                 self._recorder.frame(words)
                 if lost:
                     self._recorder.lose(lost, self._losses.frames_since)

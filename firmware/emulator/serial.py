@@ -134,7 +134,7 @@ class Line:
         start = utime.ticks_us()
         self._poller.modify(self._file, uselect.POLLOUT)
         events = self._poller.poll(WRITE_TIMEOUT_MS)
-        self._world.spend(utime.ticks_diff(utime.ticks_us(), start))
+        self._world.wait_busily(utime.ticks_diff(utime.ticks_us(), start))
         self.pump()
         return bool(events)
 

@@ -80,6 +80,13 @@ class World:
             self._interrupt()
         self.now_us = max(self.now_us, until_us)
 
+    def wait_busily(self, us):
+        """The CPU waits in C, and looks each millisecond: interrupts happen and callbacks run, but no task."""
+        until_us = self.now_us + us
+        while self.now_us < until_us:
+            self.spend(min(1000, until_us - self.now_us))
+            self._safe_point()
+
     def stall(self, us):
         """The CPU stands still and interrupts are masked; what fell due meanwhile happens afterwards, all at once."""
         if self.dma:

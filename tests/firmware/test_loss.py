@@ -28,7 +28,7 @@ def listen(frames, disturb, worst_case_flash=False):
         for n in range(frames):
             disturb(n, partition)
             assert await microphone.frame()
-            lost = meter.frame(microphone.waited)
+            lost = meter.frame(microphone.ready_us, microphone.waited)
             if lost:
                 found.append((n, lost, meter.frames_since))
         microphone.close()

@@ -28,12 +28,11 @@ class LossMeter:
         self._frames = 0
         self.frames_since = 0
 
-    def frame(self, waited):
-        """A frame has come; `waited` says that the reader was there before it. Returns samples lost, mostly 0."""
-        now_us = time.ticks_us()
+    def frame(self, ready_us, waited):
+        """A frame was ready at that time; `waited` says that the reader was there before it. Returns samples lost, mostly 0."""
         if self._last_us is not None:
-            self._lag_us += time.ticks_diff(now_us, self._last_us) - _FRAME_US
-        self._last_us = now_us
+            self._lag_us += time.ticks_diff(ready_us, self._last_us) - _FRAME_US
+        self._last_us = ready_us
         late = self._base_us is not None and self._lag_us - self._base_us >= _NOTICEABLE_US
         self.frames_since = self.frames_since + 1 if late else 0
         if waited and (self._least_us is None or self._lag_us < self._least_us):

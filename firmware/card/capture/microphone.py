@@ -26,13 +26,13 @@ class Microphone:
         self._armed_ms = time.ticks_ms()
         self._vain_waits = 0  # since a frame came
         self.stalls = 0
-        self._ready_us = time.ticks_us()
+        self.ready_us = time.ticks_us()  # when the last frame was, though its reader may have come to it later
         self.waited = False  # whether the last frame came after it was asked for: then the reader is not behind
         i2s.irq(self._on_ready)
         self._watcher = asyncio.create_task(self._watch())
 
     def _on_ready(self, _i2s):
-        self._ready_us = time.ticks_us()
+        self.ready_us = time.ticks_us()
         self._ready.set()
 
     async def frame(self):
@@ -43,7 +43,7 @@ class Microphone:
             self._last_word[:] = _UNTOUCHED
             self._i2s.readinto(self._buffer)
         await self._ready.wait()
-        self.waited = time.ticks_diff(self._ready_us, armed_us) > _WAIT_US
+        self.waited = time.ticks_diff(self.ready_us, armed_us) > _WAIT_US
         if self._last_word != _UNTOUCHED:
             self._vain_waits = 0
             return self._buffer
