@@ -5,6 +5,8 @@ import select
 
 from micropython import const
 
+from wire import frame
+
 _CHUNK_BYTES = const(256)  # a blocking write of this size takes 21 ms on a board that copies it to its UART
 _MOST_AT_ONCE = const(260)  # the input ring
 
@@ -18,6 +20,16 @@ class Stdio:
         self._stream = asyncio.StreamReader(stdin)
         self._poll = select.poll()
         self._poll.register(stdin, select.POLLIN)
+        self._frame = bytearray(frame.encoded_bytes(frame.MAX_TO_HOST_BYTES))
+        self._frame_bytes = 0
+        self._written = 0  # of them
+        self.taken = True  # what was written
+
+    def any(self):
+        """Whether bytes are there."""
+        for _ in self._poll.ipoll(0):
+            return True
+        return False
 
     async def read(self):
         """Wait for bytes; return those that are there (a read of more would block)."""
@@ -28,15 +40,21 @@ class Stdio:
     def read_arrived(self):
         """The bytes that are there, perhaps none."""
         data = bytearray()
-        while len(data) < _MOST_AT_ONCE and self._poll.poll(0):
+        while len(data) < _MOST_AT_ONCE and self.any():
             data.extend(self._stdin.read(1))
         return data
 
-    async def write(self, data):
-        """Whether all of it was taken; False means that the host does not read."""
-        for start in range(0, len(data), _CHUNK_BYTES):
-            chunk = data[start : start + _CHUNK_BYTES]
-            if self._stdout.write(chunk) != len(chunk):
-                return False
-            await asyncio.sleep_ms(0)
-        return True
+    def begin(self, writer):
+        """Begin to send the frame that `writer` has finished: `go_on` does it."""
+        self._frame_bytes = writer.encode(self._frame)
+        self._written = 0
+        self.taken = True
+
+    def go_on(self):
+        """Write a piece; returns the ms until the next call, or None when it is over: `taken` is False if the host does not read."""
+        size = min(_CHUNK_BYTES, self._frame_bytes - self._written)
+        if not size or not self.taken:
+            return None
+        self.taken = self._stdout.write(self._frame, self._written, size) == size
+        self._written += size
+        return 0
