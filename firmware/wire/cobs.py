@@ -37,7 +37,7 @@ def cobs_decode(source, size: int, target) -> int:
     while start < size:
         code = int(data[start])
         end = start + code
-        if code == 0 or end > size or at + code > room:
+        if code == 0 or end > size or at + code - 1 > room:
             return -1
         start += 1
         while start < end:
@@ -45,6 +45,8 @@ def cobs_decode(source, size: int, target) -> int:
             at += 1
             start += 1
         if code < 255 and start < size:
+            if at == room:
+                return -1
             out[at] = 0
             at += 1
     return at

@@ -26,9 +26,9 @@ def seal(buf, first: int, first_end: int, second: int, second_end: int, at: int)
     table = ptr32(TABLE)
     crc = -1
     for i in range(first, first_end):
-        crc = ((crc >> 8) & 0xFFFFFF) ^ int(table[(crc ^ int(data[i])) & 0xFF])
+        crc = ((crc >> 8) & 0xFFFFFF) ^ int(table[(crc ^ int(data[i])) & 0xFF])  # wraps
     for i in range(second, second_end):
-        crc = ((crc >> 8) & 0xFFFFFF) ^ int(table[(crc ^ int(data[i])) & 0xFF])
+        crc = ((crc >> 8) & 0xFFFFFF) ^ int(table[(crc ^ int(data[i])) & 0xFF])  # wraps
     crc = crc ^ -1
     for i in range(4):
         data[at + i] = crc & 0xFF
@@ -42,7 +42,7 @@ def is_sealed(buf, end: int) -> bool:
     table = ptr32(TABLE)
     crc = -1
     for i in range(end):
-        crc = ((crc >> 8) & 0xFFFFFF) ^ int(table[(crc ^ int(data[i])) & 0xFF])
+        crc = ((crc >> 8) & 0xFFFFFF) ^ int(table[(crc ^ int(data[i])) & 0xFF])  # wraps
     crc = crc ^ -1
     for i in range(end, end + 4):
         if int(data[i]) != crc & 0xFF:

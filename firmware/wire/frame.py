@@ -60,10 +60,9 @@ class FrameReader:
     """Finds frames in a byte stream. What is too long, torn or damaged is dropped and counted in `dropped`."""
 
     def __init__(self, max_bytes):
-        self._max_bytes = max_bytes
         self._room = encoded_bytes(max_bytes) - 2
         self._coded = bytearray(self._room)
-        self._plain = bytearray(max_bytes + 1)
+        self._plain = bytearray(max_bytes)
         self._filled = 0
         self._too_long = False
         self.frame_bytes = 0  # of the good frame that `take` has just come to the end of, without delimiters and COBS
@@ -99,7 +98,7 @@ class FrameReader:
         if not filled and not too_long:
             return 0
         size = -1 if too_long else cobs_decode(self._coded, filled, self._plain)
-        if OVERHEAD_BYTES <= size <= self._max_bytes and is_sealed(self._plain, size - CRC_BYTES):
+        if size >= OVERHEAD_BYTES and is_sealed(self._plain, size - CRC_BYTES):
             return size
         self.dropped += 1
         return 0
