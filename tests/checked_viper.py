@@ -60,7 +60,8 @@ class Pointer:
 
     def __setitem__(self, index: int, value: int) -> None:
         assert index >= 0
-        self._array[index] = fits(int(value), self._bits)
+        # Bytes have no sign: an array of them takes nothing else.
+        self._array[index] = int(value) if self._bits == 8 else fits(int(value), self._bits)
 
 
 def import_checked(monkeypatch: pytest.MonkeyPatch, package: str) -> ModuleType:
@@ -76,7 +77,7 @@ def import_checked(monkeypatch: pytest.MonkeyPatch, package: str) -> ModuleType:
         monkeypatch.delitem(sys.modules, name)
     module = importlib.import_module(package)
     for name, imported in list(sys.modules.items()):
-        if name.split(".")[0] == "card":
+        if name.split(".")[0] in ("card", "wire"):
             monkeypatch.setattr(imported, "int", Int32, raising=False)
             monkeypatch.delitem(sys.modules, name)
     return module

@@ -6,7 +6,7 @@ time is real: the same timeouts then mean the same on both sides."""
 import uselect
 import utime
 
-from emulator import board
+from emulator import board, heap
 
 RING_BYTES = 260
 WRITE_TIMEOUT_MS = 500
@@ -154,8 +154,14 @@ class Stream:
         board.line.read_into(view if size < 0 else view[:size])
         return len(buf) if size < 0 else min(size, len(buf))
 
-    def write(self, buf):
-        return board.line.write(buf)
+    def write(self, buf, start=0, size=None):
+        """With three arguments: `size` bytes from `start` on, as MicroPython's streams have it."""
+        depth = heap.release()
+        try:
+            view = memoryview(buf)
+            return board.line.write(view if size is None else view[start : start + size])
+        finally:
+            heap.restore(depth)
 
     def ioctl(self, request, argument):
         """Streams are polled with request 3: returns which of the flags asked for are true now."""

@@ -8,7 +8,9 @@ import utime
 from emulator.serial import RING_BYTES, Line
 from emulator.usb_host import BusHost
 
-_LATE_US = 50_000  # a delay of this process up to so long is no pause of the bus
+# This process takes time that the card's code and the bus do not: so long a delay is no pause of the bus,
+_LATE_US = 50_000  # while something waits to be sent,
+_BRIEF_US = 1_000  # and until the card has made the next transfer out of the end of the last
 
 
 class Terminal(Line):
@@ -23,7 +25,8 @@ class Terminal(Line):
         self._unsent = bytearray()  # what the program has not taken yet
         self._bytes_per_s = bytes_per_s
         self._free_us = None  # until then the bus is busy, or was a moment ago
-        self._held = False  # the card had something to send while it was
+        self._held = False  # the card has something to send, and waits for it
+        self._queued = False  # it had, before the bus was free
 
     def plug(self, on_let_go):
         super().plug(on_let_go)
@@ -77,11 +80,19 @@ class Terminal(Line):
 
     def send(self, data):
         if self._bytes_per_s:
-            self._busy_us()
-            start_us = utime.ticks_us() if self._free_us is None else self._free_us
-            self._free_us = utime.ticks_add(start_us, len(data) * 1_000_000 // self._bytes_per_s)
+            self._occupy(len(data) * 1_000_000 // self._bytes_per_s)
         taken = self._write(data)
         self._unsent = bytearray(data[taken:])
+
+    def _occupy(self, us):
+        """The bus is busy for so long with what is sent now, or was to be sent a moment ago."""
+        start_us = utime.ticks_us()
+        if self._free_us is not None:
+            late_us = utime.ticks_diff(start_us, self._free_us)
+            if late_us <= (_LATE_US if self._queued else _BRIEF_US):
+                start_us = self._free_us
+        self._free_us = utime.ticks_add(start_us, us)
+        self._queued = False
 
     def _write(self, data):
         """How many bytes of it the program's terminal takes."""
@@ -95,6 +106,7 @@ class Terminal(Line):
         if not self._open or self._unsent:
             return False
         self._held = self._busy_us() > 0
+        self._queued = self._queued or self._held
         return not self._held
 
     def waiting(self):

@@ -1,7 +1,12 @@
 """Link frames: zero, COBS(type, sequence, payload, CRC-32), zero. Bytes in, frames out; no I/O. PROTOCOL.md says why."""
 
-import struct
-from binascii import crc32
+import sys
+
+if sys.implementation.name == "micropython":
+    from .cobs import cobs_decode, cobs_encode, copy
+    from .crc32 import is_sealed, seal_front
+else:
+    from .on_host import cobs_decode, cobs_encode, copy, is_sealed, seal_front
 
 FRAME_HEADER_BYTES, CRC_BYTES = 2, 4
 OVERHEAD_BYTES = FRAME_HEADER_BYTES + CRC_BYTES
@@ -16,35 +21,39 @@ def encoded_bytes(size):
 
 
 class FrameWriter:
-    """Builds frames in buffers of its own, made once, so that sending allocates nothing.
+    """Builds frames in a buffer of its own, made once, so that sending allocates nothing on the card.
 
-    Put a payload into `payload` (a memoryview), then `finish` it: what is returned goes on the wire."""
+    Put a payload into `payload` (a memoryview), `finish` it, and `encode` it to where it is sent from."""
 
     def __init__(self, max_bytes):
         self._plain = bytearray(max_bytes)
-        self._wire = bytearray(encoded_bytes(max_bytes))
-        self._wire_view = memoryview(self._wire)
+        self._plain_bytes = 0
         self.payload = memoryview(self._plain)[FRAME_HEADER_BYTES : max_bytes - CRC_BYTES]
 
     def finish(self, kind, sequence, payload_bytes):
-        """The frame around the first `payload_bytes` of `payload`, as a memoryview valid until the next call."""
+        """Make a frame around the first `payload_bytes` of `payload`."""
         plain = self._plain
         plain[0] = kind
         plain[1] = sequence
         end = FRAME_HEADER_BYTES + payload_bytes
-        struct.pack_into("<I", plain, end, crc32(memoryview(plain)[:end]))
-        wire = self._wire
-        wire[0] = 0
-        last = cobs_encode(plain, end + CRC_BYTES, wire, 1)
-        wire[last] = 0
-        return self._wire_view[: last + 1]
+        seal_front(plain, end)
+        self._plain_bytes = end + CRC_BYTES
+
+    def encode(self, out):
+        """Put the finished frame at the start of `out`, as it goes on the wire; returns its size there."""
+        out[0] = 0
+        last = cobs_encode(self._plain, self._plain_bytes, out, 1)
+        out[last] = 0
+        return last + 1
 
     def frame(self, kind, sequence, payload):
-        """The frame around `payload`. Raises ValueError when that is too long."""
+        """The frame around `payload`, in bytes of its own. Raises ValueError when that is too long."""
         if len(payload) > len(self.payload):
             raise ValueError("a frame of %d bytes is too long" % len(payload))
         self.payload[: len(payload)] = payload
-        return self.finish(kind, sequence, len(payload))
+        self.finish(kind, sequence, len(payload))
+        wire = bytearray(encoded_bytes(self._plain_bytes))
+        return bytes(memoryview(wire)[: self.encode(wire)])
 
 
 class FrameReader:
@@ -53,9 +62,10 @@ class FrameReader:
     def __init__(self, max_bytes):
         self._room = encoded_bytes(max_bytes) - 2
         self._coded = bytearray(self._room)
-        self._plain = bytearray(max_bytes + 1)
+        self._plain = bytearray(max_bytes)
         self._filled = 0
         self._too_long = False
+        self.frame_bytes = 0  # of the good frame that `take` has just come to the end of, without delimiters and COBS
         self.dropped = 0
 
     def feed(self, data):
@@ -64,77 +74,34 @@ class FrameReader:
         The payload is a memoryview into this reader's buffer: use or copy it before taking the next frame."""
         start = 0
         while start < len(data):
-            zero = data.find(b"\0", start)
-            if zero < 0:
-                self._keep(data, start, len(data))
-                return
-            self._keep(data, start, zero)
-            start = zero + 1
-            frame = self._take()
-            if frame:
-                yield frame
+            start = self.take(data, start)
+            if self.frame_bytes:
+                yield self._plain[0], self._plain[1], self._payload()
 
-    def _keep(self, data, start, end):
+    def take(self, data, start):
+        """Take bytes from `start` on, to where a frame ends or there are no more; returns how far. Allocates nothing on the card."""
+        zero = data.find(b"\0", start)
+        end = len(data) if zero < 0 else zero
         size = end - start
-        if self._filled + size > self._room:
+        if self._filled + size <= self._room:
+            copy(data, start, end, self._coded, self._filled)
+            self._filled += size
+        else:
             self._too_long = True
-            return
-        self._coded[self._filled : self._filled + size] = memoryview(data)[start:end]
-        self._filled += size
+        self.frame_bytes = 0 if zero < 0 else self._end()
+        return end if zero < 0 else end + 1
 
-    def _take(self):
+    def _end(self):
+        """The size of the frame that has just ended, in `_plain`; 0 if there was none, or none that is good."""
         filled, too_long = self._filled, self._too_long
         self._filled, self._too_long = 0, False
         if not filled and not too_long:
-            return None
+            return 0
         size = -1 if too_long else cobs_decode(self._coded, filled, self._plain)
-        end = size - CRC_BYTES
-        plain = memoryview(self._plain)
-        if end < FRAME_HEADER_BYTES or struct.unpack_from("<I", plain, end)[0] != crc32(plain[:end]):
-            self.dropped += 1
-            return None
-        return plain[0], plain[1], plain[FRAME_HEADER_BYTES:end]
+        if size >= OVERHEAD_BYTES and is_sealed(self._plain, size - CRC_BYTES):
+            return size
+        self.dropped += 1
+        return 0
 
-
-def cobs_encode(data, size, out, at):
-    """COBS-encode data[:size] into `out` from `at` on, without delimiters; returns the offset behind it.
-
-    S. Cheshire, M. Baker: Consistent Overhead Byte Stuffing, IEEE/ACM Transactions on Networking 7(2), 1999."""
-    view = memoryview(data)
-    start = 0
-    while True:
-        zero = data.find(b"\0", start, size)
-        end = size if zero < 0 else zero
-        while end - start >= _RUN:
-            out[at] = _RUN + 1
-            out[at + 1 : at + 1 + _RUN] = view[start : start + _RUN]
-            at += 1 + _RUN
-            start += _RUN
-            if zero < 0 and start == end:
-                return at
-        run = end - start
-        out[at] = run + 1
-        out[at + 1 : at + 1 + run] = view[start:end]
-        at += 1 + run
-        if zero < 0:
-            return at
-        start = zero + 1
-
-
-def cobs_decode(data, size, out):
-    """COBS-decode data[:size] into `out`; returns the number of bytes, or -1 if it is no COBS or too long for `out`."""
-    view = memoryview(data)
-    room = len(out)
-    at = start = 0
-    while start < size:
-        code = data[start]
-        run = code - 1
-        if code == 0 or start + code > size or at + run + 1 > room:
-            return -1
-        out[at : at + run] = view[start + 1 : start + code]
-        at += run
-        start += code
-        if code <= _RUN and start < size:
-            out[at] = 0
-            at += 1
-    return at
+    def _payload(self):
+        return memoryview(self._plain)[FRAME_HEADER_BYTES : self.frame_bytes - CRC_BYTES]

@@ -24,6 +24,7 @@ _MARKER_MAGIC, _HEADER_MAGIC = b"VCc1", b"VCs1"
 _MARKER = "<4sIII8s"
 _HEADER = "<4sIHHI8sQ"
 _CELL = "<1s3s8s"
+_CELLS = "%ds" % (CELL_COUNT * CELL_BYTES)
 _BLANK_CELLS = b"\xff" * (CELL_COUNT * CELL_BYTES)
 
 Marker = namedtuple("Marker", ("erases", "recording", "boot", "card"))
@@ -114,4 +115,4 @@ def find_cell(buf, kind, cells_at=CELLS_AT):
 
 def blank_cells(sector):
     """Make the state cells of a sector buffer blank: as the host's file and the digest see it."""
-    sector[CELLS_AT:CELLS_END] = _BLANK_CELLS
+    struct.pack_into(_CELLS, sector, CELLS_AT, _BLANK_CELLS)  # a slice would be made on the heap

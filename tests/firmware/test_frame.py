@@ -53,13 +53,15 @@ def test_garbage_costs_at_most_the_frame_it_hits():
 
 
 def test_a_frame_too_long_is_refused_on_both_sides():
-    longest = b"x" * (64 - frame.OVERHEAD_BYTES)
-    writer = frame.FrameWriter(65)
-    assert stream(frame.FrameReader(64), bytes(writer.frame(1, 1, longest)), 9) == [(1, 1, longest)]
-    reader = frame.FrameReader(64)
-    assert stream(reader, bytes(writer.frame(1, 1, longest + b"x")), 9) == [] and reader.dropped == 1
-    try:
-        writer.frame(1, 1, longest + b"xx")
-        raise AssertionError("taken")
-    except ValueError:
-        pass
+    for most in (64, frame.MAX_TO_CARD_BYTES, frame.MAX_TO_HOST_BYTES):
+        writer = frame.FrameWriter(most + 1)
+        for byte in (b"x", b"\0"):  # COBS makes more of the one than of the other
+            longest = byte * (most - frame.OVERHEAD_BYTES)
+            assert stream(frame.FrameReader(most), writer.frame(1, 1, longest), 9) == [(1, 1, longest)]
+            reader = frame.FrameReader(most)
+            assert stream(reader, writer.frame(1, 1, longest + byte), 9) == [] and reader.dropped == 1
+            try:
+                writer.frame(1, 1, longest + 2 * byte)
+                raise AssertionError("taken")
+            except ValueError:
+                pass

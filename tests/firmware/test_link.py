@@ -26,9 +26,12 @@ class Line:
     def __init__(self):
         self._to_card = bytearray()
         self._reader = frame.FrameReader(frame.MAX_TO_HOST_BYTES)
+        self._wire = bytearray(frame.encoded_bytes(frame.MAX_TO_HOST_BYTES))
+        self._sending = None
         self.frames = []
         self.on_frame = None
         self.deaf = False
+        self.taken = True
 
     def send(self, data):
         self._to_card.extend(data)
@@ -42,15 +45,22 @@ class Line:
         data, self._to_card = self._to_card, bytearray()
         return data
 
-    async def write(self, data):
-        await asyncio.sleep_ms(0)
-        if self.deaf:
-            return False
-        for kind, sequence, payload in self._reader.feed(bytes(data)):
+    def any(self):
+        return len(self._to_card) > 0
+
+    def begin(self, writer):
+        self._sending = bytes(self._wire[: writer.encode(self._wire)])
+
+    def go_on(self):
+        data, self._sending = self._sending, None
+        if data is None:
+            return None
+        self.taken = not self.deaf
+        for kind, sequence, payload in self._reader.feed(data if self.taken else b""):
             self.frames.append((kind, sequence, bytes(payload)))
             if self.on_frame:
                 self.on_frame(self)
-        return True
+        return 0
 
 
 class FakeCard:

@@ -10,8 +10,9 @@ import pytest
 
 from interpreters import ROOT
 
-CARD = ROOT / "firmware" / "card"
-VIPER = [path for path in sorted(CARD.rglob("*.py")) if "@micropython.viper" in path.read_text(encoding="utf-8")]
+FIRMWARE = ROOT / "firmware"
+ON_CARD = [path for part in ("card", "wire") for path in sorted((FIRMWARE / part).rglob("*.py"))]
+VIPER = [path for path in ON_CARD if "@micropython.viper" in path.read_text(encoding="utf-8")]
 
 
 def compile_for_board(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
@@ -19,7 +20,7 @@ def compile_for_board(source: Path, out: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(command, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("source", VIPER, ids=lambda path: str(path.relative_to(CARD)))
+@pytest.mark.parametrize("source", VIPER, ids=lambda path: str(path.relative_to(FIRMWARE)))
 def test_viper_code_compiles_for_the_board(source: Path, tmp_path: Path) -> None:
     done = compile_for_board(source, tmp_path / "out.mpy")
     assert done.returncode == 0, done.stderr

@@ -39,6 +39,15 @@ def test_streams_give_the_frames_that_the_vectors_name(stream: dict[str, Any], s
     assert reader.dropped == stream["dropped"]
 
 
+@pytest.mark.parametrize("most", MAX_BYTES.values())
+@pytest.mark.parametrize("byte", [b"x", b"\0"])
+def test_a_frame_one_byte_too_long_is_dropped(most: int, byte: bytes) -> None:
+    longest, writer = byte * (most - frame.OVERHEAD_BYTES), frame.FrameWriter(most + 1)
+    reader = frame.FrameReader(most)
+    assert [bytes(data) for _, _, data in reader.feed(writer.frame(1, 1, longest))] == [longest]
+    assert not list(reader.feed(writer.frame(1, 1, longest + byte))) and reader.dropped == 1
+
+
 def meaning_of(kind: int, payload: bytes) -> object:
     if kind in (message.REQUEST, message.ANSWER):
         return message.read_json(payload)

@@ -4,8 +4,8 @@ from array import array
 
 from micropython import const
 
-from card.crc32 import seal_block
 from wire import block
+from wire.crc32 import seal_block
 
 from . import adpcm, level
 from .gate import Gate

@@ -75,14 +75,19 @@ async def revoke(link, fields):
 
 
 async def stream(link, first, count, read):
-    """Send sectors `first` to `count`, each put into a buffer by `read(index, buffer)`, unless the host asks for something else."""
-    at = message.SECTOR_NUMBER_BYTES
+    """Send sectors `first` to `count`, each put into a buffer by `read(index, buffer)`, unless the host asks for something else.
+
+    No task and no coroutine is made for each of them, nor anything else on the heap."""
+    payload, at = link.payload, message.SECTOR_NUMBER_BYTES
+    sector = payload[at : at + SECTOR_BYTES]
     for index in range(first, count):
         if link.interrupted():
             return
-        link.payload[:at] = index.to_bytes(at, "little")
-        read(index, link.payload[at : at + SECTOR_BYTES])
-        await link.send(message.SECTOR, at + SECTOR_BYTES)
+        payload[0], payload[1] = index & 0xFF, index >> 8
+        read(index, sector)
+        link.begin(message.SECTOR, at + SECTOR_BYTES)
+        while (pause_ms := link.go_on()) is not None:
+            await asyncio.sleep_ms(pause_ms)
     await link.answer({"done": True})
 
 

@@ -1,5 +1,6 @@
 """The link's server: frames in, requests handled one at a time, frames out."""
 
+import asyncio
 import time
 
 from micropython import const
@@ -66,16 +67,32 @@ class LinkServer:
                     self._heard_ms = time.ticks_ms()
 
     def interrupted(self):
-        """Whether the host has sent another request meanwhile."""
-        self._take(self._carrier.read_arrived())
+        """Whether the host has sent another request meanwhile, or takes nothing any more."""
+        if self._carrier.any():
+            self._take(self._carrier.read_arrived())
         return bool(self._pending) or self._muted
+
+    def begin(self, kind, payload_bytes):
+        """Begin to send a frame whose payload stands in `payload`: `go_on` does it, and allocates nothing."""
+        if not self._muted:
+            self._writer.finish(kind, self._sequence, payload_bytes)
+            self._carrier.begin(self._writer)
+            self.sent_sectors += kind == message.SECTOR
+
+    def go_on(self):
+        """Go on sending; returns the ms until the next call, or None when it is over."""
+        if self._muted:
+            return None
+        pause_ms = self._carrier.go_on()
+        if pause_ms is None:
+            self._muted = not self._carrier.taken
+        return pause_ms
 
     async def send(self, kind, payload_bytes):
         """Send a frame whose payload stands in `payload`."""
-        if not self._muted:
-            wire = self._writer.finish(kind, self._sequence, payload_bytes)
-            self._muted = not await self._carrier.write(wire)
-            self.sent_sectors += kind == message.SECTOR
+        self.begin(kind, payload_bytes)
+        while (pause_ms := self.go_on()) is not None:
+            await asyncio.sleep_ms(pause_ms)
 
     async def answer(self, fields):
         payload = message.pack_json(fields)

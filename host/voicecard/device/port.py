@@ -61,14 +61,19 @@ class Port:
 
         Raises LinkLostError when the other end is gone."""
         try:
-            self._serial.timeout = max(0.0, deadline - time.monotonic())
-            first: bytes = self._serial.read(1)
-            if not first:
-                return b""
-            self._serial.timeout = 0
-            return first + bytes(self._serial.read(_READ_BYTES))
+            return self._arrived() or self._first(deadline) + self._arrived()
         except (serial.SerialException, OSError, TypeError) as error:  # pyserial: TypeError when closed meanwhile
             raise self._lost() from error
+
+    def _arrived(self) -> bytes:
+        return bytes(self._serial.read(_READ_BYTES))
+
+    def _first(self, deadline: float) -> bytes:
+        """The next byte; empty when none comes. Setting the time-out configures the port anew: it costs more than reading."""
+        self._serial.timeout = max(0.0, deadline - time.monotonic())
+        first = bytes(self._serial.read(1))
+        self._serial.timeout = 0
+        return first
 
     def _lost(self) -> LinkLostError:
         return LinkLostError(

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from zlib import crc32
 
+from cobs import cobs
+
 from voicecard.device.port import Port
 from voicecard.firmware.wire import frame, message
 
@@ -72,6 +74,4 @@ def framed(kind: int, sequence: int, payload: bytes) -> bytes:
 
 def coded(plain: bytes) -> bytes:
     """Bytes in COBS between zeros, whether or not they are a frame."""
-    wire = bytearray(frame.encoded_bytes(len(plain)))
-    end = frame.cobs_encode(plain, len(plain), wire, 1)
-    return bytes(wire[: end + 1])
+    return b"\0" + bytes(cobs.encode(plain)) + b"\0"
