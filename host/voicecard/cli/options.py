@@ -13,3 +13,4 @@ LibraryPath = Annotated[
     Path | None,
     typer.Option("--library", envvar="VOICECARD_HOME", help="Folder of the library.", show_default="~/voicecard"),
 ]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a recording, a part of it that only one has, or latest.")]

@@ -140,7 +140,7 @@ def _bring(open_link: Callable[[], CardLink], shelf: Library) -> SyncReport:
 
 def _transcribe_all(shelf: Library, entries: list[Entry]) -> list[str]:
     """Transcribe each; one that fails does not keep the others from it. Returns the ids of those that failed."""
-    from voicecard.cli.library import transcribe_entry
+    from voicecard.cli.transcribing import transcribe_entry
 
     failed = []
     for entry in entries:
