@@ -28,6 +28,9 @@ def voicecard(tmp_path: Path) -> Run:
         "HOME": str(tmp_path),
         "XDG_RUNTIME_DIR": str(tmp_path),
         "XDG_CACHE_HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "VOICECARD_CONFIG": "",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         "VOICECARD_HOME": str(tmp_path / "library"),
     }
 
