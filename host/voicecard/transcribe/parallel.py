@@ -39,6 +39,7 @@ def started(call: Callable[[], R]) -> Future[R]:
     future: Future[R] = Future()
 
     def run() -> None:
+        future.set_running_or_notify_cancel()
         try:
             future.set_result(call())
         except BaseException as error:

@@ -75,24 +75,26 @@ def cut(stretches: Iterable[Stretch], sample_rate: int, max_piece_s: float = MAX
     """Yield pieces of at most `max_piece_s`, in order.
 
     Stretches less than 0.5 s apart are joined, with silence between; what is too long is cut where it is quietest."""
-    join_samples = round(JOIN_S * sample_rate)
-    piece_start, piece = 0, np.zeros(0, np.int16)
+    join_samples, max_samples = round(JOIN_S * sample_rate), max_piece_s * sample_rate
+    piece_start, parts, length = 0, list[Samples](), 0
     for start, samples in stretches:
-        gap = start - (piece_start + len(piece))
-        if len(piece) and gap < 0:
+        gap = start - (piece_start + length)
+        if length and gap < 0:
             raise ValueError(f"stretch at sample {start} begins before the one before it ends")
-        if len(piece) and gap < join_samples:
-            piece = np.concatenate([piece, np.zeros(gap, np.int16), samples])
-        else:
-            if len(piece):
-                yield piece_start, piece
-            piece_start, piece = start, samples
-        while len(piece) > max_piece_s * sample_rate:
+        if length and gap >= join_samples:
+            yield piece_start, np.concatenate(parts)
+            length = 0
+        if not length:
+            piece_start, parts, gap = start, [], 0
+        parts += [np.zeros(gap, np.int16), samples]
+        length += gap + len(samples)
+        while length > max_samples:
+            piece = np.concatenate(parts)
             end = _quietest(piece, sample_rate, max_piece_s)
             yield piece_start, piece[:end]
-            piece_start, piece = piece_start + end, piece[end:]
-    if len(piece):
-        yield piece_start, piece
+            piece_start, parts, length = piece_start + end, [piece[end:]], length - end
+    if length:
+        yield piece_start, np.concatenate(parts)
 
 
 def _quietest(piece: Samples, sample_rate: int, max_piece_s: float) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicecard.config import Config
 from voicecard.transcribe.audio import at_rate
-from voicecard.transcribe.backend import Backend, Heard
+from voicecard.transcribe.backend import Backend, Heard, Limits
 from voicecard.transcribe.model import Segment, Word
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class PocketSphinx(Backend):
     description = "PocketSphinx, US English: small, offline, on any laptop"
     sends_audio = False
     rank = 10
+    limits = Limits(piece_s=15.0)  # the decoder keeps Python's lock, and so all else waiting, until a piece is done
     languages = ("en",)
     model = "en-us"
     language = "en"

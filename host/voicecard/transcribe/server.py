@@ -102,20 +102,23 @@ def serve(backends: list[Backend], config: Config, host: str, port: int, on_read
         max_upload_bytes=config[MAX_UPLOAD_MB] * 1_000_000,
         waiting=config[WAITING],
         only_this_machine=here,
+        is_ending=lambda: server.should_exit,
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
         bound = listening.getsockname()
         on_ready(f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}/v1")
-        settings = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=GOODBYE_S,
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_graceful_shutdown=GOODBYE_S,
+            )
         )
-        uvicorn.Server(settings).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def make_app(
@@ -125,6 +128,7 @@ def make_app(
     max_upload_bytes: int = MAX_UPLOAD_MB.default * 1_000_000,
     waiting: int = WAITING.default,
     only_this_machine: bool = True,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """The ASGI application; `only_this_machine` refuses what a web page's script sends by a name of its own (DNS rebinding)."""
     from starlette.applications import Starlette
@@ -140,7 +144,7 @@ def make_app(
     models |= desks
 
     async def transcriptions(request: Request) -> Response:
-        return await _transcriptions(request, models, waiting)
+        return await _transcriptions(request, models, waiting, is_ending)
 
     async def listed(request: Request) -> Response:
         return JSONResponse(answers.models([ALIAS, *desks]))
@@ -163,7 +167,15 @@ def make_app(
             Route("/v1/models", listed),
             Route("/v1/models/{name:path}", one),
         ],
-        middleware=[Middleware(_Guard, token=token, max_bytes=max_upload_bytes, only_this_machine=only_this_machine)],
+        middleware=[
+            Middleware(
+                _Guard,
+                token=token,
+                max_bytes=max_upload_bytes,
+                only_this_machine=only_this_machine,
+                is_ending=is_ending,
+            )
+        ],
         exception_handlers={Refusal: refused, HTTPException: refused, Exception: refused},
     )
 
@@ -171,8 +183,11 @@ def make_app(
 class _Guard:
     """Lets in what may come in, before its body is read: the right host, the token, a size within the limit."""
 
-    def __init__(self, app: ASGIApp, token: str | None, max_bytes: int, only_this_machine: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str | None, max_bytes: int, only_this_machine: bool, is_ending: Callable[[], bool]
+    ) -> None:
         self._app = app
+        self._is_ending = is_ending
         self._token = token
         self._max_bytes = max_bytes + FORM_OVERHEAD_BYTES
         self._only_this_machine = only_this_machine
@@ -184,12 +199,6 @@ class _Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        try:
-            self._check(headers)
-        except Refusal as refusal:
-            await JSONResponse(refusal.body, refusal.status, refusal.headers)(scope, receive, send)
-            return
         got = 0
 
         async def counted() -> Message:
@@ -200,7 +209,16 @@ class _Guard:
                 raise self._too_large()
             return message
 
-        await self._app(scope, counted, send)
+        try:
+            self._check(Headers(scope=scope))
+            await self._app(scope, counted, send)
+        except Refusal as refusal:
+            await JSONResponse(refusal.body, refusal.status, refusal.headers)(scope, receive, send)
+        except asyncio.CancelledError:  # in the middle of an upload
+            if not self._is_ending():
+                raise
+            ended = _ended()
+            await JSONResponse(ended.body, ended.status, ended.headers)(scope, receive, send)
 
     def _check(self, headers: Mapping[str, str]) -> None:
         host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
@@ -223,7 +241,13 @@ class _Guard:
         )
 
 
-async def _transcriptions(request: Request, models: Mapping[str, Desk], waiting: int) -> Response:
+def _ended() -> Refusal:
+    return Refusal(503, "the server is being ended: try again later", retry_after_s=RETRY_AFTER_S)
+
+
+async def _transcriptions(
+    request: Request, models: Mapping[str, Desk], waiting: int, is_ending: Callable[[], bool]
+) -> Response:
     from starlette.responses import JSONResponse, Response
 
     try:
@@ -233,7 +257,7 @@ async def _transcriptions(request: Request, models: Mapping[str, Desk], waiting:
         raise Refusal(408, f"the upload took longer than {UPLOAD_TIMEOUT_S:g} s: send a smaller file") from error
     try:
         asked = _Asked.of(form, models)
-        transcript, seconds = await _in_turn(request, asked, waiting)
+        transcript, seconds = await _in_turn(request, asked, waiting, is_ending)
     finally:
         await form.close()
     body = answers.answer(transcript, asked.response_format, asked.granularities, seconds)
@@ -295,7 +319,9 @@ def _desk(name: str, models: Mapping[str, Desk]) -> Desk:
     return models[name]
 
 
-async def _in_turn(request: Request, asked: _Asked, waiting: int) -> tuple[Transcript, float]:
+async def _in_turn(
+    request: Request, asked: _Asked, waiting: int, is_ending: Callable[[], bool]
+) -> tuple[Transcript, float]:
     """The transcript, and the seconds of sound. Who asks when all places are taken is sent away until later."""
     desk = asked.desk
     if desk.turn.locked() and desk.waiting >= waiting:
@@ -306,7 +332,7 @@ async def _in_turn(request: Request, asked: _Asked, waiting: int) -> tuple[Trans
     finally:
         desk.waiting -= 1
     try:
-        return await _transcribed(request, asked)
+        return await _transcribed(request, asked, is_ending)
     except TranscribeError as error:
         status = 503 if error.retry else 500
         raise Refusal(status, str(error), retry_after_s=error.retry_after_s) from error
@@ -316,20 +342,23 @@ async def _in_turn(request: Request, asked: _Asked, waiting: int) -> tuple[Trans
         desk.turn.release()
 
 
-async def _transcribed(request: Request, asked: _Asked) -> tuple[Transcript, float]:
-    """Transcribe in a thread; when nobody waits for it any more, it stops at the next piece."""
+async def _transcribed(request: Request, asked: _Asked, is_ending: Callable[[], bool]) -> tuple[Transcript, float]:
+    """Transcribe in a thread. When nobody waits for it any more, it stops at the next piece; the backend is its own until then."""
     from voicecard.transcribe.parallel import started
 
     stop = Event()
     work = asyncio.wrap_future(started(partial(_work, asked, stop)))
     try:
         while not work.done():
+            if is_ending():
+                raise _ended()
             await asyncio.wait([work], timeout=1.0)
             if await request.is_disconnected():
                 stop.set()
         return work.result()
     finally:
         stop.set()
+        work.cancel()
 
 
 def _work(asked: _Asked, stop: Event) -> tuple[Transcript, float]:

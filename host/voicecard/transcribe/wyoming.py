@@ -6,7 +6,6 @@ The protocol gives text and its language, no times, so that sound is sent in sho
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from wyoming.asr import Transcript
-    from wyoming.client import AsyncTcpClient
 
 SAMPLE_RATE = 16_000  # that every server takes
 CHUNK_BYTES = 8192
 CONNECT_TIMEOUT_S = 15.0
-GOODBYE_S = 1.0
 MAX_TEXT = 100_000
 
 HOST = Setting("wyoming.host", "", "host of the server, like homeassistant.local")
@@ -82,33 +79,33 @@ class Wyoming(Backend):
         return f"the Wyoming server {self._host}:{self._port}"
 
     async def _ask(self, sound: bytes, language: str) -> Transcript:
+        async with asyncio.timeout(min(CONNECT_TIMEOUT_S, self._timeout_s)):
+            reader, writer = await asyncio.open_connection(self._host, self._port)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._send(writer, sound, language)
+                return await self._transcript(reader)
+        finally:
+            writer.transport.abort()  # a goodbye would wait for a server that does not read
+
+    async def _send(self, writer: asyncio.StreamWriter, sound: bytes, language: str) -> None:
         from wyoming.asr import Transcribe
         from wyoming.audio import AudioChunk, AudioStart, AudioStop
-        from wyoming.client import AsyncTcpClient
+        from wyoming.event import async_write_event
 
-        client = AsyncTcpClient(self._host, self._port)
-        try:
-            async with asyncio.timeout(min(CONNECT_TIMEOUT_S, self._timeout_s)):
-                await client.connect()
-            async with asyncio.timeout(self._timeout_s):
-                await client.write_event(Transcribe(name=self._asked_model or None, language=language or None).event())
-                await client.write_event(AudioStart(rate=SAMPLE_RATE, width=2, channels=1).event())
-                for at in range(0, len(sound), CHUNK_BYTES):
-                    part = sound[at : at + CHUNK_BYTES]
-                    await client.write_event(AudioChunk(rate=SAMPLE_RATE, width=2, channels=1, audio=part).event())
-                await client.write_event(AudioStop().event())
-                return await self._transcript(client)
-        finally:
-            with suppress(TimeoutError, OSError):  # the answer counts, not the goodbye
-                async with asyncio.timeout(GOODBYE_S):
-                    await client.disconnect()
+        await async_write_event(Transcribe(self._asked_model or None, language or None).event(), writer)
+        await async_write_event(AudioStart(SAMPLE_RATE, 2, 1).event(), writer)
+        for at in range(0, len(sound), CHUNK_BYTES):
+            await async_write_event(AudioChunk(SAMPLE_RATE, 2, 1, sound[at : at + CHUNK_BYTES]).event(), writer)
+        await async_write_event(AudioStop().event(), writer)
 
-    async def _transcript(self, client: AsyncTcpClient) -> Transcript:
+    async def _transcript(self, reader: asyncio.StreamReader) -> Transcript:
         """The final text; what comes before it (parts of it, information) is passed over."""
         from wyoming.asr import Transcript
         from wyoming.error import Error
+        from wyoming.event import async_read_event
 
-        while event := await client.read_event():
+        while event := await async_read_event(reader):
             if Error.is_type(event.type):
                 said = " ".join(str(event.data.get("text", "")).split())[:300].rstrip(". ")
                 raise TranscribeError(f"{self._who} failed ({said}): look into its log")
