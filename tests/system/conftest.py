@@ -32,8 +32,8 @@ def voicecard(tmp_path: Path) -> Run:
             "XDG_CACHE_HOME": str(tmp_path),
             "XDG_CONFIG_HOME": str(tmp_path),
             "VOICECARD_CONFIG": "",
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-            "VOICECARD_HOME": str(tmp_path / "library"),
+            "PYTHON_KEYRING_BACKEND": os.environ.get("VOICECARD_TEST_KEYRING", "keyring.backends.fail.Keyring"),
+            "VOICECARD_HOME": os.environ.get("VOICECARD_TEST_HOME", str(tmp_path / "library")),
         }
         return subprocess.run(
             [sys.executable, "-m", "voicecard", *map(str, arguments)],
