@@ -55,4 +55,9 @@ class LibraryError(VoicecardError):
 
 
 class TranscribeError(VoicecardError):
-    pass
+    """`retry`: the same may succeed later; `retry_after_s`: not before that, if the server said so."""
+
+    def __init__(self, sentence: str, *, retry: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry = retry
+        self.retry_after_s = retry_after_s

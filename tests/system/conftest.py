@@ -23,23 +23,25 @@ def conversation() -> Path:
 @pytest.fixture
 def voicecard(tmp_path: Path) -> Run:
     """Run `voicecard` with arguments in an empty home; returns the finished process."""
-    environment = {
-        **os.environ,
-        "HOME": str(tmp_path),
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        "XDG_CACHE_HOME": str(tmp_path),
-        "VOICECARD_HOME": str(tmp_path / "library"),
-    }
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "HOME": str(tmp_path),
+            "XDG_RUNTIME_DIR": str(tmp_path),
+            "XDG_CACHE_HOME": str(tmp_path),
+            "XDG_CONFIG_HOME": str(tmp_path),
+            "VOICECARD_CONFIG": "",
+            "PYTHON_KEYRING_BACKEND": os.environ.get("VOICECARD_TEST_KEYRING", "keyring.backends.fail.Keyring"),
+            "VOICECARD_HOME": os.environ.get("VOICECARD_TEST_HOME", str(tmp_path / "library")),
+        }
         return subprocess.run(
             [sys.executable, "-m", "voicecard", *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=120,
-            stdin=subprocess.DEVNULL,
             env=environment,
-            **options,  # type: ignore[call-overload]
+            **({"stdin": subprocess.DEVNULL} | options),  # type: ignore[call-overload]
         )
 
     return run

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from voicecard import __version__
-from voicecard.cli import card, conformance, device, health, hearing, library, syncing
+from voicecard.cli import (
+    backends,
+    card,
+    config,
+    conformance,
+    device,
+    health,
+    hearing,
+    keys,
+    library,
+    server,
+    syncing,
+    transcribing,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,4 +53,9 @@ health.add_commands(app)
 conformance.add_commands(app)
 card.add_commands(app)
 library.add_commands(app)
+transcribing.add_commands(app)
+backends.add_commands(app)
+server.add_commands(app)
+config.add_commands(app)
+keys.add_commands(app)
 hearing.add_commands(app)

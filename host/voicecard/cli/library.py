@@ -1,4 +1,4 @@
-"""Commands on the library: list, show, export, transcribe."""
+"""Commands on the library: list, show, export."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voicecard.cli.options import AsJson, LibraryPath
-from voicecard.cli.output import duration, note, print_json, progress, table
+from voicecard.cli.options import AsJson, Id, LibraryPath
+from voicecard.cli.output import duration, note, print_json, table
 
 if TYPE_CHECKING:
-    from voicecard.library.archive import Library
     from voicecard.library.entry import Entry
-
-Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a recording, a part of it that only one has, or latest.")]
 
 
 class AudioFormat(StrEnum):
@@ -34,7 +31,6 @@ def add_commands(app: typer.Typer) -> None:
     app.command("ls")(list_recordings)
     app.command()(show)
     app.command()(export)
-    app.command()(transcribe)
 
 
 def list_recordings(library: LibraryPath = None, as_json: AsJson = False) -> None:
@@ -90,44 +86,6 @@ def export(
 
     with Library(library) as shelf:
         export_audio(shelf.entry(id), format.value, silence.value, output, overwrite)
-
-
-def transcribe(
-    id: Id,
-    backend: Annotated[str | None, typer.Option(help="Transcription backend; the embedded one if left out.")] = None,
-    library: LibraryPath = None,
-) -> None:
-    """Turn a recording's speech into text."""
-    from voicecard.library.archive import Library
-
-    with Library(library) as shelf:
-        transcribe_entry(shelf, shelf.entry(id), backend)
-
-
-def transcribe_entry(shelf: Library, entry: Entry, backend: str | None) -> None:
-    """Transcribe a recording and keep the result. Raises TranscribeError, UsageError."""
-    from voicecard.library.sound import kept
-    from voicecard.transcribe.backend import DEFAULT
-    from voicecard.transcribe.backend import backend as find_backend
-    from voicecard.transcribe.model import markdown
-    from voicecard.transcribe.pieces import transcribe_stretches
-
-    chosen = find_backend(backend or DEFAULT)
-    recording = entry.recording()
-    with progress("transcribed") as update:
-        transcript = transcribe_stretches(
-            chosen,
-            kept(recording),
-            recording.sample_rate,
-            lambda done_s, total_s: update(entry.id, done_s, total_s),
-            total_samples=recording.kept_samples,
-        )
-    shelf.save_transcript(entry, transcript.to_json(), markdown(transcript, _title(entry)))
-    note(f"{entry.id}: {len(transcript.segments)} passages transcribed by {transcript.backend}")
-
-
-def _title(entry: Entry) -> str:
-    return f"Recording {entry.id}" + (f", {entry.started:%Y-%m-%d %H:%M}" if entry.started else "")
 
 
 def _started(entry: Entry) -> str:

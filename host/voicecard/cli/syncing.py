@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +11,7 @@ import typer
 
 from voicecard.cli.options import AsJson, LibraryPath, PortPath
 from voicecard.cli.output import note, print_json, progress
+from voicecard.cli.stopping import until_stopped
 from voicecard.errors import NoCardError, VoicecardError
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def _watch(port: str | None, library: Path | None, no_transcribe: bool, as_json:
     with Library(library):
         pass  # one that cannot be used is told now
     visits = _Visits(library, no_transcribe, as_json)
-    with _until_stopped():
+    with until_stopped():
         note("waiting for a card")
         watch(find.candidates if port is None else lambda: find.at(port), visits.visit, visits.left)
 
@@ -119,17 +118,6 @@ class _Visits:
             note(sentence)
 
 
-@contextmanager
-def _until_stopped() -> Iterator[None]:
-    """The block ends well, with everything cleaned up, on Ctrl-C and on SIGTERM."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def _bring(open_link: Callable[[], CardLink], shelf: Library) -> SyncReport:
     """Sync a card; it has been let go of when this returns."""
     from voicecard.sync import sync as sync_card
@@ -139,17 +127,17 @@ def _bring(open_link: Callable[[], CardLink], shelf: Library) -> SyncReport:
 
 
 def _transcribe_all(shelf: Library, entries: list[Entry]) -> list[str]:
-    """Transcribe each; one that fails does not keep the others from it. Returns the ids of those that failed."""
-    from voicecard.cli.library import transcribe_entry
+    """Transcribe what is new. Returns the ids of those that failed; nothing that goes wrong here undoes the sync."""
+    from voicecard.cli.transcribing import chosen_backend, transcribe_each
 
-    failed = []
-    for entry in entries:
-        try:
-            transcribe_entry(shelf, entry, None)
-        except VoicecardError as error:
-            note(f"{entry.id} is safe in the library, but not transcribed: {error}")
-            failed.append(entry.id)
-    return failed
+    if not entries:
+        return []
+    try:
+        backend = chosen_backend()
+    except VoicecardError as error:
+        note(f"what came in is safe in the library, but not transcribed: {error}")
+        return [entry.id for entry in entries]
+    return transcribe_each(shelf, entries, backend)
 
 
 def _fields(report: SyncReport, not_transcribed: list[str]) -> dict[str, Any]:

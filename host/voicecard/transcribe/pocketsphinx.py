@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from voicecard.config import Config
+from voicecard.transcribe.audio import at_rate
+from voicecard.transcribe.backend import Backend, Heard, Limits
 from voicecard.transcribe.model import Segment, Word
 
 if TYPE_CHECKING:
@@ -24,13 +27,17 @@ _FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
-class PocketSphinx:
+class PocketSphinx(Backend):
     name = "pocketsphinx"
     description = "PocketSphinx, US English: small, offline, on any laptop"
+    sends_audio = False
+    rank = 10
+    limits = Limits(piece_s=15.0)  # the decoder keeps Python's lock, and so all else waiting, until a piece is done
+    languages = ("en",)
     model = "en-us"
     language = "en"
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config) -> None:
         self._decoder: Any = None
 
     def missing(self) -> str | None:
@@ -41,10 +48,9 @@ class PocketSphinx:
             )
         return None
 
-    def transcribe(self, samples: NDArray[np.int16], sample_rate: int) -> list[Segment]:
-        """Return what is said, times in seconds from the piece's start; other rates than 16 kHz are resampled."""
-        samples = _at_model_rate(samples, sample_rate)
-        return list(segments(self._words(samples))) if len(samples) else []
+    def transcribe(self, samples: NDArray[np.int16], sample_rate: int, language: str = "") -> Heard:
+        samples = at_rate(samples, sample_rate, MODEL_SAMPLE_RATE)
+        return Heard(tuple(segments(self._words(samples))) if len(samples) else (), "en")
 
     def _words(self, samples: NDArray[np.int16]) -> Iterator[Word]:
         if self._decoder is None:
@@ -62,15 +68,6 @@ class PocketSphinx:
                     (part.end_frame + 1) / FRAMES_PER_S,
                     _VARIANT.sub("", part.word),
                 )
-
-
-def _at_model_rate(samples: NDArray[np.int16], sample_rate: int) -> NDArray[np.int16]:
-    if sample_rate == MODEL_SAMPLE_RATE:
-        return samples
-    import soxr
-
-    resampled: NDArray[np.int16] = soxr.resample(samples, sample_rate, MODEL_SAMPLE_RATE)
-    return resampled
 
 
 def segments(words: Iterable[Word]) -> Iterator[Segment]:
