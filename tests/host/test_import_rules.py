@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +79,18 @@ def test_the_emulator_replaces_modules_and_nothing_above_them() -> None:
 )
 def test_the_parts_of_the_host_do_not_know_each_other(part: str, strangers: str) -> None:
     assert offenders(HOST / part, rf"voicecard\.({strangers})") == []
+
+
+@pytest.mark.parametrize("module", ["config.py", "keys.py", "errors.py"])
+def test_what_every_part_of_the_host_may_use_knows_none_of_them(module: str) -> None:
+    assert [name for name in imports(HOST / module) if re.match(r"voicecard\.(?!config|keys|errors)", name)] == []
+
+
+def test_the_program_starts_without_what_only_some_commands_need() -> None:
+    heavy = "httpx|httpx2|httpcore2|numpy|openai|starlette|uvicorn|faster_whisper|wyoming|tomlkit|keyring|soundfile|soxr|jiwer"
+    code = "import sys, voicecard.cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "voicecard" in loaded and set(loaded).isdisjoint(heavy.split("|"))
 
 
 def test_the_host_takes_only_wire_from_the_firmware() -> None:

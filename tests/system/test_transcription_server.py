@@ -370,6 +370,20 @@ def test_signals_end_it_cleanly_even_at_work(tmp_path: Path, speech: np.ndarray,
         assert process.stderr and "Traceback" not in process.stderr.read()
 
 
+def test_it_ends_in_the_middle_of_an_upload(tmp_path: Path) -> None:
+    with running_server(tmp_path, "--backend", "pocketsphinx") as (process, address):
+        where = httpx2.URL(address)
+        with socket.create_connection((where.host, where.port or 0), timeout=20) as connection:
+            connection.sendall(
+                b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n"
+            )
+            assert connection.recv(4096).startswith(b"HTTP/1.1 100 "), "it waits for the body"
+            process.send_signal(signal.SIGTERM)
+            assert b" 503 " in connection.recv(4096)
+        assert process.wait(20) == 0 and process.stderr and "Traceback" not in process.stderr.read()
+
+
 def wait_until_busy(address: str) -> None:
     """Until the one at work would make a second one wait: with nobody allowed to wait, that is told with 429."""
     deadline = threading.Event()
