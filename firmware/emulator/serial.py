@@ -116,7 +116,7 @@ class Line:
         self.pump()
         view = memoryview(buf)
         if self._uart_copy:
-            self._world.spend(len(view) * 1_000_000 // UART_BYTES_PER_S)
+            self._copy_to_uart(len(view))
         done = 0
         while self._open and done < len(view):
             try:
@@ -129,6 +129,13 @@ class Line:
             elif not self._wait_for_room():
                 return done
         return len(view)
+
+    def _copy_to_uart(self, size):
+        """The CPU waits until the UART has taken so many bytes; a host that listens waits as long."""
+        us = size * 1_000_000 // UART_BYTES_PER_S
+        if self._open:
+            utime.sleep_us(us)
+        self._world.spend(us)
 
     def _wait_for_room(self):
         start = utime.ticks_us()

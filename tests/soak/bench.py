@@ -69,9 +69,9 @@ def _sectors(random: Random, number: int, nonce: bytes, count: int) -> Iterator[
         yield bytes(raw)
 
 
-def make_image(path: Path, recordings: Sequence[Recording]) -> None:
+def make_image(path: Path, recordings: Sequence[Recording], flash_bytes: int = FLASH_BYTES) -> None:
     """The flash of a card that holds these recordings."""
-    build_flash_image(path, FLASH_BYTES, CARD, seed=1)
+    build_flash_image(path, flash_bytes, CARD, seed=1)
     ended = sector.pack_cell(sector.ENDED, bytes((block.END_KEY, 0, 0, 0)) + _SAMPLES.to_bytes(4, "little"))
     start = partitions(path)["recordings"].offset
     with path.open("r+b") as image:

@@ -138,18 +138,20 @@ class Library:
     def place_in_time(self, card: str) -> None:
         """Date the card's recordings that have no date so far as the clocks now tell, or say between which times they lie."""
         with self._lock, disk_errors(self.path):
-            undated = self._undated(card)
+            entries = self._of_card(card)
+            undated = [entry for entry in entries if not entry.started]
             if not undated:
                 return
-            readings = self._readings(card)
+            readings = placing.readings_of(entries, self._clocks.readings(card))
             for entry in undated:
                 with suppress(FormatError):
                     self._amend(entry, placing.by_ticks(entry.boot, entry.ticks_us, readings))
             others = self._of_card(card)
-            for entry in self._undated(card):
-                with suppress(FormatError):
-                    received = datetime.fromisoformat(self._details(entry)["received"])
-                    self._amend(entry, placing.between(entry, received, others, readings))
+            for entry in others:
+                if not entry.started:
+                    with suppress(FormatError):
+                        received = datetime.fromisoformat(self._details(entry)["received"])
+                        self._amend(entry, placing.between(entry, received, others, readings))
 
     def entries(self) -> list[Entry]:
         """All recordings, the earliest first; one without a date stands where it may have begun at the earliest."""
@@ -195,9 +197,6 @@ class Library:
 
     def _of_card(self, card: str) -> list[Entry]:
         return self._ask(lambda index: [self._entry(row) for row in index.rows_of(card)])
-
-    def _undated(self, card: str) -> list[Entry]:
-        return [entry for entry in self._of_card(card) if not entry.started]
 
     def _readings(self, card: str) -> placing.Readings:
         return placing.readings_of(self._of_card(card), self._clocks.readings(card))
