@@ -18,6 +18,7 @@ from voicecard.library.archive import Library
 from voicecard.sync import sync
 
 RECORDINGS = 500
+FLASH_BYTES = 8 << 20
 ROUNDS = 5
 
 
@@ -46,7 +47,7 @@ def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=scratch_folder()) as name:
         folder = Path(name)
         flash, library = folder / "card.img", folder / "library"
-        make_image(flash, make_recordings([1] * RECORDINGS))
+        make_image(flash, make_recordings([1] * RECORDINGS), FLASH_BYTES)
         with running_card(EmulateOptions(flash=flash)) as card:
             port = str(card.port())
             with CardLink.open(port) as link, Library(library) as shelf:
