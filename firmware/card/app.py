@@ -5,7 +5,7 @@ import time
 
 from micropython import const
 
-from card import board, counters
+from card import board, boots, counters, gestures
 from card.capture.gain import make_gain
 from card.capture.microphone import Microphone
 from card.capture.recorder import FRAME_WORDS_BYTES
@@ -13,7 +13,7 @@ from card.carrier import open_carrier
 from card.core import Core
 from card.errors import CardError
 from card.link.server import LinkServer
-from card.screen import show
+from card.screen import PAGES, show
 from card.session import Session
 from card.ui import keys
 from wire import block
@@ -25,7 +25,11 @@ _COUNT_MS = const(60_000)
 _BETWEEN_ERASES_MS = const(100)  # each stops everything for 45 ms: in between a short tap must be seen
 _LITTLE_ROOM_S = const(120)
 _BATTERY_STEP_MV = const(50)  # finer than this is noise, and would wear the file system
+_LOW_S = const(15 * 60)
+_PAGE_MS = const(10_000)
 _FULL = ("storage full", "plug in, sync")
+_BATTERY_LOW = ("battery low", "plug in")
+_SAFE_MODE = ("safe mode", "restarting")
 _RESTARTS = ("watchdog", "reset")
 _RECORDING_STOPPED = ("card restarted", "press REC again")  # its owner believes that it still records
 _NOTICES = {block.END_STORAGE_FULL: _FULL, block.END_FAULT: ("flash fault", "plug in, sync")}
@@ -49,6 +53,8 @@ class Card(Core):
         self._up = False
         self._counted_ms = None  # None: as soon as nothing is going on
         self._pressed_at = {}  # key: position in the recording when it went down
+        self._memo_held = False
+        self._page, self._paged_ms = 0, time.ticks_ms()
 
     def _activity(self):
         return "recording" if self.session else super()._activity()
@@ -63,18 +69,92 @@ class Card(Core):
         if "gain_db" in changes:
             self.gain = make_gain(self.settings["gain_db"])
 
+    @property
+    def situation(self):
+        """The state that decides what a gesture does: one of gestures.py."""
+        if self.session:
+            return _situation_of(self.session)
+        if (self.starting and not self.starting.done()) or super().occupied():
+            return gestures.BUSY
+        if not self.store:
+            return gestures.FAULT
+        if not self.store.seconds_left:
+            return gestures.STORAGE_FULL
+        if self.link_in_use():
+            return gestures.TRANSFERRING
+        return gestures.STORAGE_LOW if self.store.seconds_left <= _LOW_S else gestures.IDLE
+
+    @property
+    def page(self):
+        """The page of the status that its owner looks at; 0 is none."""
+        if self._page and time.ticks_diff(time.ticks_ms(), self._paged_ms) >= _PAGE_MS:
+            self._page = 0
+        return self._page
+
     async def on_gesture(self, key, gesture):
-        """A tap of `rec` starts and stops, and the recording ends where the key went down; `memo` marks the moment."""
+        """Do what the table says. A recording ends, and a mark stands, where the key went down."""
         if gesture == keys.PRESS:
             self._pressed_at[key] = self.session.position if self.session else 0
-        elif key == "rec" and gesture == keys.TAP:
-            if self.session and self.recording:
-                self.session.finish(self._pressed_at["rec"], block.END_KEY)
-                await self.recording
-            else:
-                self.starting = asyncio.create_task(self._start())  # it may have to make room: the keys must go on
-        elif key == "memo" and gesture == keys.TAP and self.session:
+        elif gesture == keys.STUCK:
+            self.log.note("key %s is stuck" % key)
+            self.notice = self.notice or ("key stuck", "check " + key.upper())
+        else:
+            action = gestures.action(self.situation, key, gesture)
+            if action:
+                await getattr(self, "_do_" + action)(key)
+
+    async def _do_start(self, key):
+        self.starting = asyncio.create_task(
+            self._start(block.KIND_RECORDING)
+        )  # it may have to make room: the keys must go on
+
+    async def _do_start_memo(self, key):
+        self._memo_held = True
+        self.starting = asyncio.create_task(self._start(block.KIND_MEMO))
+
+    async def _do_let_go(self, key):
+        self._memo_held = False
+
+    async def _do_stop(self, key):
+        if self.session:  # a memo lasts as long as it is held
+            await self._finish(self._pressed_at["rec"] if key == "rec" else self.session.position)
+
+    async def _do_pause(self, key):
+        if self.session:
+            self.session.pause()
+
+    async def _do_withhold(self, key):
+        if self.session:
+            self.session.withhold()
+
+    async def _do_resume(self, key):
+        if self.session:
+            self.session.resume()
+
+    async def _do_mark(self, key):
+        if self.session:
             self.session.mark(self._pressed_at[key])
+
+    async def _do_page(self, key):
+        self._page = (self.page + 1) % (PAGES + 1)
+        self._paged_ms = time.ticks_ms()
+
+    async def _do_refuse(self, key):
+        self.notice = _BATTERY_LOW if self.situation == gestures.BATTERY_LOW else self.notice
+
+    async def _do_enter_safe_mode(self, key):
+        if self.session:
+            await self._finish(self.session.position)
+        self._come_up()
+        boots.ask_for_safe_mode(self._folder)
+        self.notice = _SAFE_MODE
+        await self.restart()
+
+    async def _finish(self, position):
+        """End the recording there; returns when it has ended."""
+        if self.session and self.recording:
+            self.session.finish(position, block.END_KEY)
+            await self.recording
 
     def link_in_use(self):
         return self.link is not None and self.link.in_use()
@@ -110,13 +190,15 @@ class Card(Core):
         except (CardError, OSError) as error:
             self.log.note("room: %r" % error)
 
-    async def _start(self):
+    async def _start(self, kind):
         if not self.store or self.making_room or self.session:
             return
         if self.store.seconds_left < _LITTLE_ROOM_S and not self.link_in_use():
             await self._make_room(self.store)
         if not self.store or not self.store.seconds_left:
             self.notice = _FULL
+            return
+        if kind == block.KIND_MEMO and not self._memo_held:
             return
         self._come_up()
         try:
@@ -126,7 +208,7 @@ class Card(Core):
             self.notice = ("no microphone", "check wiring")
             return
         try:
-            self.session = Session(self, microphone)
+            self.session = Session(self, microphone, kind)
         except MemoryError as error:
             microphone.close()
             self.log.note("recording not begun: %r" % error)
@@ -140,7 +222,7 @@ class Card(Core):
         try:
             await session.run()
             while session.reason == block.END_ROLLED_OVER:
-                session = self.session = Session(self, microphone)
+                session = self.session = Session(self, microphone, session.kind)
                 await session.run()
         except Exception as error:  # the watchdog is fed no longer: the card starts again, and closes the recording
             self.log.note("recording: %r" % error)
@@ -181,6 +263,12 @@ class Card(Core):
             self.counters.lowest(counters.LOWEST_BATTERY_MV, battery_mv // _BATTERY_STEP_MV * _BATTERY_STEP_MV)
         self.count()
         self.counters.save()
+
+
+def _situation_of(session):
+    if session.skips is not None:
+        return gestures.PAUSED if session.skips == block.GAP_PAUSED else gestures.WITHHELD
+    return gestures.MEMO if session.kind == block.KIND_MEMO else gestures.RECORDING
 
 
 async def main():

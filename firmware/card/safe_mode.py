@@ -4,7 +4,7 @@ import asyncio
 
 from micropython import const
 
-from card import board, counters
+from card import board, counters, gestures
 from card.carrier import open_carrier
 from card.core import Core
 from card.link.server import LinkServer
@@ -13,12 +13,13 @@ _FEED_MS = const(200)
 
 
 class SafeCard(Core):
-    """The card without capture, keys and recovery: nothing is written to the store but what a host asks for."""
+    """The card without capture and recovery: nothing is written to the store but what a host asks for."""
 
     def __init__(self, root=""):
         super().__init__(root, recover=False)
         self.counters.add_boot(board.reset_cause())
-        self.counters.add(counters.FAILED_STARTS, 1)  # the one that this start has taken back
+        if self._starts_not_counted:  # else its owner has asked for it
+            self.counters.add(counters.FAILED_STARTS, 1)  # the one that this start has taken back
         self.counters.save()
 
     def _activity(self):
@@ -29,6 +30,11 @@ class SafeCard(Core):
             super()._open_store()
         except Exception as error:  # it may be what is broken
             self.log.note("store: %r" % error)
+
+    async def on_gesture(self, key, gesture):
+        """Both keys held lead out of it; all else is for the application."""
+        if gestures.action(gestures.SAFE_MODE, key, gesture) == gestures.RESTART:
+            await self.restart()
 
     async def watch(self):
         while True:
@@ -50,10 +56,20 @@ async def tell(card):
         card.log.note("no display: %r" % error)
 
 
+async def listen(card):
+    """Watch the keys, if that still works."""
+    try:
+        from card.ui import keys
+
+        await keys.watch(board.keys(), card.on_gesture)
+    except Exception as error:  # it may be what is broken
+        card.log.note("no keys: %r" % error)
+
+
 async def main():
     card = SafeCard()
     card.link = LinkServer(open_carrier(card.name), card)
-    await asyncio.gather(card.watch(), card.link.run(), tell(card))
+    await asyncio.gather(card.watch(), card.link.run(), tell(card), listen(card))
 
 
 def run():

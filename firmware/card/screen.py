@@ -15,6 +15,9 @@ _NO_ROOM_S = const(5 * 60)  # is told until the end
 _WARN_MS = const(10_000)
 
 
+PAGES = const(4)  # of the status: storage, last recording, clock and battery, version
+
+
 class Warning:
     """Whether the room left to a recording calls for a warning now."""
 
@@ -36,7 +39,9 @@ class Warning:
 def draw(card, display, warning):
     """Draw the screen of the card's state."""
     store, session = card.store, card.session
-    if session:
+    if session and session.skips is not None:
+        screens.notice(display, card.situation, "%d:%02d" % (session.elapsed_s // 60, session.elapsed_s % 60))
+    elif session:
         level = min(100, session.mean * 100 // _FULL_LEVEL)
         seconds_left = session.seconds_left
         warn = warning.step(session, seconds_left, time.ticks_ms())

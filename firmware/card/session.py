@@ -18,10 +18,11 @@ _FINEST_RATE = const(256)
 class Session:
     """`run` lasts until `finish`; `reason` tells why it ended. It ends by itself when storage is full or broken, or after 12 h.
 
-    The card's watchdog is fed with each frame of sound and by nothing else."""
+    The card's watchdog is fed with each frame of sound and by nothing else. `kind`: what is recorded, a block.KIND_*."""
 
-    def __init__(self, card, microphone):
+    def __init__(self, card, microphone, kind=block.KIND_RECORDING):
         self._card = card
+        self.kind = kind
         self._writer = card.store.begin()
         mode = card.settings["vad_mode"]
         detector = None if mode == OFF else Detector(mode, FRAME_SAMPLES)
@@ -61,6 +62,21 @@ class Session:
         rate = max(1, kept * _FINEST_RATE // heard)
         return self._card.store.seconds_left * _FINEST_RATE // rate
 
+    @property
+    def skips(self):
+        """Why nothing is kept now: block.GAP_PAUSED or GAP_WITHHELD; None while it records."""
+        return self._recorder.skips
+
+    def pause(self):
+        self._note(self._recorder.pause)
+
+    def withhold(self):
+        """Off the record from now on; what is not written yet is left out, too."""
+        self._note(self._recorder.withhold)
+
+    def resume(self):
+        self._note(self._recorder.resume)
+
     def mark(self, position):
         """The owner marked this moment."""
         self._note(self._recorder.mark, position)
@@ -69,12 +85,12 @@ class Session:
         """A host has told the time."""
         self._note(self._recorder.note, block.Event(block.EVENT_CLOCK_SET, uncertainty_ms, wall_ms))
 
-    def _note(self, write, what):
-        """Write something beside the sound; a recording that has ended takes nothing. Storage trouble is told by the next frame."""
+    def _note(self, write, *what):
+        """Change something beside the sound; a recording that has ended takes nothing. Storage trouble is told by the next frame."""
         if self.reason != block.END_NONE:
             return
         try:
-            write(what)
+            write(*what)
         except (CardError, OSError) as error:
             self._card.log.note("not noted: %r" % error)
 
@@ -143,7 +159,7 @@ class Session:
                 block.SAMPLE_RATE,
                 FRAME_SAMPLES,
                 block.CODEC_IMA_ADPCM,
-                block.KIND_RECORDING,
+                self.kind,
                 json.dumps(self._circumstances()),
             )
         )

@@ -85,6 +85,31 @@ def test_kept_sound_and_gaps_fill_the_time_line_to_the_sample():
             assert detector or not sink.of(block.GAP)
 
 
+def test_what_is_paused_or_withheld_is_told_to_the_sample_and_leaves_no_sound():
+    random.seed(9)
+    for detector in (None, Loudness()):
+        for act, reason in (("pause", block.GAP_PAUSED), ("withhold", block.GAP_WITHHELD)):
+            sink = Sink()
+            recorder = make_recorder(sink, detector)
+            changes = {100: getattr(recorder, act), 220: recorder.resume, 300: getattr(recorder, act)}
+            talk(recorder, 400, lambda n: n in changes and changes[n]())
+            recorder.finish(recorder.position)
+            at = 0
+            for position, samples, _ in spans(sink):
+                assert position == at
+                at += samples
+            assert at == recorder.position == recorder.written_position
+            gaps = [(p, block.read_gap(payload)) for p, payload in sink.of(block.GAP)]
+            skipped = [(p, gap) for p, gap in gaps if gap.reason == reason]
+            early = 10 if act == "withhold" else 0  # frames that stood in the ring
+            assert sum(gap.samples for _, gap in skipped) == (120 + 99 + 2 * early) * FRAME_SAMPLES
+            assert all(gap.mean == gap.peak == 0 and gap.samples <= 31 * FRAME_SAMPLES for _, gap in skipped)
+            silent = range((101 - early) * FRAME_SAMPLES, 221 * FRAME_SAMPLES)
+            assert not any(p in silent for p, _ in sink.of(block.AUDIO))
+            assert skipped[0][0] == silent[0]
+            assert detector or len(sink.of(block.AUDIO)) == 400 - 120 - 99 - 2 * early
+
+
 def test_every_speech_frame_is_kept_with_what_surrounds_it():
     random.seed(6)
     sink = Sink()

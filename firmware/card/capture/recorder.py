@@ -49,6 +49,8 @@ class Recorder:
         self._gap_limit = _UNWRITTEN_FRAMES - pre_roll
         self._gap_sum = 0
         self._gap_peak = 0
+        self._gap_reason = block.GAP_SILENCE
+        self.skips = None  # why nothing is kept now: GAP_PAUSED, GAP_WITHHELD, or None
         self.position = 0  # samples since the start: where the next frame will stand on the time line
         self.written_position = 0  # up to where the sink has been told everything
         self.kept_samples = 0  # in whole frames
@@ -68,8 +70,26 @@ class Recorder:
         """Take one frame of 480 microphone words (1920 bytes), which are used up."""
         speech = self._enter(words)
         keep = self._gate.step(speech) if self._gate else True
-        if self._entered - self._left == self._slots:
+        if self.skips is not None:
+            self._pass_over()
+        elif self._entered - self._left == self._slots:
             self._leave(keep, FRAME_SAMPLES)
+
+    def pause(self):
+        """Keep what has come so far, and nothing more until `resume`."""
+        self._drain(self.position)
+        self._skip(block.GAP_PAUSED)
+
+    def withhold(self):
+        """Keep nothing until `resume`, nor what has not been written yet. The detector goes on listening; no sound reaches the sink."""
+        self._skip(block.GAP_WITHHELD)
+        self._pass_over()
+
+    def resume(self):
+        """Go on keeping, with the next frame: nothing of what was skipped comes back."""
+        self._close_gap()
+        self._gap_reason = block.GAP_SILENCE
+        self.skips = None
 
     def mark(self, position):
         """The owner says that this moment matters."""
@@ -92,14 +112,28 @@ class Recorder:
 
     def finish(self, end_position):
         """Empty the ring up to `end_position` (samples); later sound is left out."""
+        self._drain(end_position)
+        self._close_gap()
+        self.written_position = min(end_position, self.position)
+
+    def _drain(self, end_position):
         while self._left < self._entered:
             room = end_position - self._positions[self._left % self._slots]
             if room <= 0:
                 break
             keep = self._gate.step(False) if self._gate else True
             self._leave(keep, min(FRAME_SAMPLES, room))
+
+    def _skip(self, reason):
         self._close_gap()
-        self.written_position = min(end_position, self.position)
+        self._gap_reason = reason
+        self.skips = reason
+
+    def _pass_over(self):
+        """Let go of what is in the ring. How loud it was is nobody's business either."""
+        while self._left < self._entered:
+            self._widen_gap(self._positions[self._left % self._slots], FRAME_SAMPLES, 0, 0)
+            self._left += 1
 
     def _enter(self, words):
         slot = self._entered % self._slots
@@ -127,7 +161,7 @@ class Recorder:
             self._keep(self._pages[slot], position, self._speech[slot])
             self.written_position = position + samples
         else:
-            self._widen_gap(position, samples, slot)
+            self._widen_gap(position, samples, self._means[slot], self._peaks[slot])
         self._left += 1
 
     def _keep(self, page, position, speech):
@@ -137,15 +171,15 @@ class Recorder:
         self._sink.audio(page)
         self.kept_samples += FRAME_SAMPLES
 
-    def _widen_gap(self, position, samples, slot):
+    def _widen_gap(self, position, samples, mean, peak):
         if self._gap_frames and position != self._gap_end:
             self._close_gap()  # lost samples lie between
         if not self._gap_frames:
             self._gap_start = position
         self._gap_end = position + samples
         self._gap_frames += 1
-        self._gap_sum += self._means[slot]
-        self._gap_peak = max(self._gap_peak, self._peaks[slot])
+        self._gap_sum += mean
+        self._gap_peak = max(self._gap_peak, peak)
         if self._gap_frames == self._gap_limit:
             self._close_gap()
 
@@ -156,7 +190,7 @@ class Recorder:
         mean = self._gap_sum // self._gap_frames
         block.pack_block_header(data, 0, block.GAP, 0, block.GAP_BYTES, self._gap_start)
         samples = self._gap_end - self._gap_start
-        block.pack_gap_into(data, block.BLOCK_HEADER_BYTES, samples, mean, self._gap_peak, block.GAP_SILENCE)
+        block.pack_gap_into(data, block.BLOCK_HEADER_BYTES, samples, mean, self._gap_peak, self._gap_reason)
         seal_block(data, 0, block.GAP_BYTES)
         self._sink.append(data)
         self.written_position = self._gap_end
