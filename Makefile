@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := build/ready
 STUBS := 'micropython-esp32-esp32_generic_s3-stubs>=1.26'
 
-.PHONY: help setup demo test lint bench powercut soak soak-kill micropython32 wheel clean
+.PHONY: help setup demo test lint docs bench powercut soak soak-kill micropython32 wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file firmware/mypy.ini firmware/main.py firmware/card
+
+## make docs           put what the program says of itself into host/README.md
+docs: $(READY)
+	$(BIN)/cog -I host -r host/README.md
 
 ## make bench          measure speed and quality, write build/bench.json (needs flite and ffmpeg)
 bench: $(READY)
