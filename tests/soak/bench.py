@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from voicecard.device.emulate import EmulateOptions, RunningCard, running_card
+from soak.kinds import Kind
+from voicecard.device.emulate import RunningCard, running_card
 from voicecard.device.image import build_flash_image, partitions
 from voicecard.errors import DeviceError
 from voicecard.firmware.wire import block, sector
@@ -18,6 +19,7 @@ from voicecard.firmware.wire import block, sector
 CARD = "k3f92b"
 FLASH_BYTES = 4 << 20
 _LAST_WORDS = 1500
+_START_S = 60.0
 _FILLER = 0x7E  # a kind of block that readers pass over
 _SAMPLES = 4800
 _PAYLOAD_BYTES = sector.PAGE_BYTES - block.BLOCK_HEADER_BYTES
@@ -70,10 +72,12 @@ def _sectors(random: Random, number: int, nonce: bytes, count: int) -> Iterator[
 
 
 def make_image(path: Path, recordings: Sequence[Recording], flash_bytes: int = FLASH_BYTES) -> None:
-    """The flash of a card that holds these recordings."""
+    """The flash of a card that holds these recordings. Raises ValueError if they have no room in it."""
     build_flash_image(path, flash_bytes, CARD, seed=1)
     ended = sector.pack_cell(sector.ENDED, bytes((block.END_KEY, 0, 0, 0)) + _SAMPLES.to_bytes(4, "little"))
-    start = partitions(path)["recordings"].offset
+    start, room = partitions(path)["recordings"].offset, partitions(path)["recordings"].size
+    if sum(len(recording.data) for recording in recordings) > room:
+        raise ValueError(f"the recordings need more than {room} bytes: give them a larger flash")
     with path.open("r+b") as image:
         for recording in recordings:
             raw = bytearray(recording.data)
@@ -89,9 +93,13 @@ class Bench:
     def __init__(self, card: RunningCard, flash: Path, recordings: list[Recording]) -> None:
         self.recordings = recordings
         self.card = card
-        self.port = str(card.port(60))
+        self.port = str(card.port(_START_S))
         self._flash = flash
         self._start = partitions(flash)["recordings"].offset
+
+    def follow(self) -> None:
+        """The card has been told to restart: it comes up on another port."""
+        self.port = str(self.card.port(_START_S))
 
     def forget(self) -> None:
         """Make the card as it was before any host proved anything: its states are read from flash, each time."""
@@ -104,7 +112,7 @@ class Bench:
 
     def held_by(self, library: str) -> list[Recording]:
         """The recordings that flash says this library holds."""
-        return [recording for recording in self.recordings if bytes.fromhex(library) in self._holders(recording)]
+        return [recording for recording in self.recordings if bytes.fromhex(library) in self.holders(recording)]
 
     def last_words(self) -> str:
         """What the card said, if it has ended though nobody wished it."""
@@ -131,7 +139,8 @@ class Bench:
         sizes = [line.split()[1] for status in found for line in status.splitlines() if line.startswith("VmRSS:")]
         return max((1024 * int(size) for size in sizes), default=0)
 
-    def _holders(self, recording: Recording) -> set[bytes]:
+    def holders(self, recording: Recording) -> set[bytes]:
+        """The libraries that flash says hold it."""
         with self._flash.open("rb") as image:
             image.seek(self._place(recording, 0))
             return {cell.library for cell in sector.cells_of(image.read(sector.SECTOR_BYTES), sector.SAFE)}
@@ -141,12 +150,12 @@ class Bench:
 
 
 @contextmanager
-def running_bench(folder: Path, sectors: Sequence[int]) -> Iterator[Bench]:
+def running_bench(folder: Path, sectors: Sequence[int], kind: Kind) -> Iterator[Bench]:
     """A card with recordings of so many sectors each, while the block runs; its image lies in `folder`."""
     recordings = make_recordings(sectors)
     flash = folder / "card.img"
     make_image(flash, recordings)
-    with running_card(EmulateOptions(flash=flash)) as card:
+    with running_card(kind.options(flash)) as card:
         yield Bench(card, flash, recordings)
 
 

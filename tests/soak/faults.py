@@ -7,19 +7,23 @@ from random import Random
 
 TO_CARD, TO_HOST = "to card", "to host"
 FOREVER_S = float("inf")
+WRITE_TIMEOUT_S = 0.5  # the card's: what nobody takes for so long is written short
+SHORT_WRITE = "short write of the card"
 RING_BYTES = 260  # the card's input ring: what a bridge brings while it is full is lost
 STALLS_S = (0.2, 0.5, 0.7, 5.0)
 PATIENT_IN = 12  # one run in so many keeps the host's documented waits
 BRISK_ANSWER_S = 0.5
 DOCUMENTED_ANSWER_S = 5.0
 _LONGEST_WINDOW = {TO_CARD: 200, TO_HOST: 5000}
-_LONGEST_TRICKLE = 500  # each byte is a wait of its own, on a busy machine a long one
-_FRAMES = {TO_CARD: 14, TO_HOST: 32}  # about as many go each way in a sync
+_LONGEST_TRICKLE = 3000  # all that goes to a card in a sync
+_TRICKLED_BYTE_S = 0.003  # each byte is a wait of its own, on a busy machine a long one
+TRICKLE = "trickle"
+_FRAMES = {TO_CARD: 14, TO_HOST: 36}  # about as many go each way in a sync
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`after_frames` delimiters and `after_bytes` bytes more have gone `way`, then it acts on the next `size` bytes.
+    """`after_frames` frames and `after_bytes` bytes more have gone `way`, then it acts on the next `size` bytes.
 
     `pause_s`: no byte goes that way for so long. `seed` decides what else is random about it."""
 
@@ -34,7 +38,7 @@ class Fault:
     def __str__(self) -> str:
         pause = f" for {self.pause_s:g} s" if self.pause_s else ""
         size = f" {self.size} bytes" if self.size else ""
-        return f"{self.kind}{size}{pause} {self.way}, {self.after_frames} delimiters and {self.after_bytes} bytes in"
+        return f"{self.kind}{size}{pause} {self.way}, {self.after_frames} frames and {self.after_bytes} bytes in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,10 @@ class Plan:
         A visit makes at most 4 requests and 6 for each of three recordings; a pull fails after three tries, each with its stop."""
         requests = 4 + 6 * 3
         stalls_s = sum(fault.pause_s for visit in self.visits for fault in visit if fault.pause_s < FOREVER_S)
-        return 10 + len(self.visits) * requests * 3 * self.answer_s / 2 + stalls_s
+        trickles_s = sum(
+            _TRICKLED_BYTE_S * fault.size for visit in self.visits for fault in visit if fault.kind == TRICKLE
+        )
+        return 10 + len(self.visits) * requests * 3 * self.answer_s / 2 + stalls_s + trickles_s
 
 
 def plan_of(id: str) -> Plan:
@@ -75,20 +82,20 @@ def _storm(random: Random) -> tuple[Fault, ...]:
     return tuple(
         _placed(random, random.choice(kinds), way, frames)
         for way in (TO_CARD, TO_HOST)
-        for frames in range(random.randrange(6), 4 * _FRAMES[way], random.randint(3, 12))
+        for frames in range(random.randrange(3), 2 * _FRAMES[way], random.randint(2, 6))
     )
 
 
 def fault_of(random: Random) -> Fault:
     way = random.choice((TO_CARD, TO_HOST))
-    return _placed(random, random.choice(_KINDS), way, random.randrange(2 * _FRAMES[way]))
+    return _placed(random, random.choice(_KINDS), way, random.randrange(_FRAMES[way]))
 
 
 def _placed(random: Random, kind: str, way: str, after_frames: int) -> Fault:
     if kind == "overflow":
-        way, after_frames = TO_CARD, after_frames % (2 * _FRAMES[TO_CARD])
+        way, after_frames = TO_CARD, after_frames % _FRAMES[TO_CARD]
     longest = _LONGEST_WINDOW[way]
-    size = min(_LONGEST_TRICKLE if kind == "trickle" else longest, int(longest ** random.random()) + 1)
+    size = int((_LONGEST_TRICKLE if kind == TRICKLE else longest) ** random.random()) + 1
     after_bytes = random.choice((0, random.randrange(40), random.randrange(longest)))
     pause_s = {"stall": random.choice(STALLS_S), "freeze": FOREVER_S, "overflow": 0.3}.get(kind, 0.0)
     return Fault(
@@ -149,6 +156,6 @@ _TRANSFORMS = {
     "truncate": _truncate,
     "reorder": _reorder,
     "noise": _noise,
-    "trickle": _trickle,
+    TRICKLE: _trickle,
 }
 _KINDS = (*_TRANSFORMS, *_TRANSFORMS, "stall", "stall", "stall", "overflow", "freeze", "hang up")

@@ -15,9 +15,10 @@ from pathlib import Path
 from random import Random
 
 from soak.bench import Bench, make_image, make_recordings
+from soak.kinds import Kind
 from soak.pool import Work
 from soak.visit import Outcome, at, check_all, check_what_is_there, visit
-from voicecard.device.emulate import EmulateOptions, running_card
+from voicecard.device.emulate import running_card
 from voicecard.errors import DeviceError
 
 SECTORS = (1, 2, 1, 3, 1, 1, 2, 1, 1, 1, 4, 1, 1, 2, 1, 1, 1, 3, 1, 1)  # of twenty recordings
@@ -29,7 +30,7 @@ _PHASES = ("before", "mid", "after")
 
 
 @contextmanager
-def host_killer(folder: Path) -> Iterator[Work]:
+def host_killer(kind: Kind, folder: Path) -> Iterator[Work]:
     """A worker whose tasks each kill a host once."""
     recordings = make_recordings(SECTORS)
     make_image(folder / "card.img", recordings)
@@ -38,7 +39,7 @@ def host_killer(folder: Path) -> Iterator[Work]:
     launcher.start()
     theirs.close()
     try:
-        with running_card(EmulateOptions(flash=folder / "card.img")) as card:
+        with running_card(kind.options(folder / "card.img")) as card:
             bench = Bench(card, folder / "card.img", recordings)
             yield lambda id: _kill_a_host(id, bench, folder / "library", ours)
     finally:
@@ -79,7 +80,7 @@ def _kill_a_host(id: str, bench: Bench, library: Path, launcher: Connection) -> 
 
 
 @contextmanager
-def card_killer(folder: Path) -> Iterator[Work]:
+def card_killer(kind: Kind, folder: Path) -> Iterator[Work]:
     """A worker whose tasks each take the power from a card once: between two flash operations, or in one."""
     recordings = make_recordings(SECTORS)
     make_image(folder / "new.img", recordings)
@@ -92,20 +93,20 @@ def card_killer(folder: Path) -> Iterator[Work]:
             shutil.rmtree(folder / "library", ignore_errors=True)
             shutil.copy(folder / "new.img", folder / "card.img")
             (folder / "card.img.marginal").unlink(missing_ok=True)
-            if _kill_a_card(folder, share / (attempt + 1), phase, outcome):
+            if _kill_a_card(kind, folder, share / (attempt + 1), phase, outcome):
                 outcome.fired.append(f"card cut {phase or 'at any time'}")
                 break
-        with running_card(EmulateOptions(flash=folder / "card.img")) as card:
+        with running_card(kind.options(folder / "card.img")) as card:
             _see_to_the_end(Bench(card, folder / "card.img", recordings), folder / "library", outcome)
         return outcome
 
     yield kill
 
 
-def _kill_a_card(folder: Path, share: float, phase: str, outcome: Outcome) -> bool:
+def _kill_a_card(kind: Kind, folder: Path, share: float, phase: str, outcome: Outcome) -> bool:
     """Take its power away in the middle of a visit; whether it was the middle."""
     cut_at = (1 + int(share * _OPERATIONS), phase) if phase else None
-    with running_card(EmulateOptions(flash=folder / "card.img", cut_at=cut_at)) as card:
+    with running_card(kind.options(folder / "card.img", cut_at)) as card:
         try:
             port = str(card.port(60))
         except DeviceError:  # it did not even come up

@@ -12,12 +12,14 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
-from soak.faults import FOREVER_S, RING_BYTES, TO_CARD, TO_HOST, Fault, transformed
+from soak.faults import FOREVER_S, RING_BYTES, SHORT_WRITE, TO_CARD, TO_HOST, WRITE_TIMEOUT_S, Fault, transformed
+from voicecard.firmware.wire import frame, message
 
 _READ_BYTES = 4096
 _MOST_WAITING_BYTES = 16_384  # so many bytes the line itself takes before it stops reading
 _QUIET_S = 0.1  # a window that is not full by then acts on what it has
 _TRICKLE_S = 0.0002
+_SILENT_S = 0.2
 
 
 class HangUpError(Exception):
@@ -31,8 +33,9 @@ class Way:
         self.fired: list[Fault] = []
         self.open_at = 0.0  # nothing is read before
         self._faults = sorted(faults, key=lambda fault: (fault.after_frames, fault.after_bytes))
-        self._delimiters = 0
-        self._bytes = 0  # since the last delimiter that the next fault waits for
+        self._frames = 0  # that have gone by
+        self._inside = False  # a frame, and not behind its end
+        self._bytes = 0  # since the end of the frame that the next fault waits for
         self._held = b""  # came after a fault that stops the line
         self._acting: Fault | None = None
         self._window = b""
@@ -70,7 +73,7 @@ class Way:
 
     def _due_now(self) -> bool:
         fault = self._faults[0] if self._faults and not self._acting else None
-        return fault is not None and self._delimiters > fault.after_frames
+        return fault is not None and self._frames > fault.after_frames
 
     def _pass_on(self, data: bytes, now: float) -> bytes:
         """Let bytes through up to the next fault, and begin that; returns what is left."""
@@ -79,38 +82,46 @@ class Way:
             self._send(data)
             return b""
         at = self._skip_frames(data, fault.after_frames)
-        if self._delimiters == fault.after_frames:
+        if self._frames == fault.after_frames:
             at = self._skip_bytes(data, at, fault.after_bytes)
         self._send(data[:at])
+        self._inside = bool(data[at - 1]) if at else self._inside
         if self._reached(fault):
             self._begin(self._faults.pop(0), now)
         return data[at:]
 
-    def _skip_frames(self, data: bytes, delimiters: int) -> int:
-        """Where in `data` so many delimiters have gone by."""
+    def _skip_frames(self, data: bytes, frames: int) -> int:
+        """Where in `data` so many frames have gone by."""
         at = 0
-        while self._delimiters < delimiters:
-            zero = data.find(0, at)
-            if zero < 0:
+        while self._frames < frames:
+            end = self._frame_end(data, at)
+            if end is None:
                 return len(data)
-            self._delimiters += 1
-            at = zero + 1
+            self._frames += 1
+            at = end
         return at
 
     def _skip_bytes(self, data: bytes, at: int, after_bytes: int) -> int:
-        """Where so many bytes have gone by, or one more delimiter."""
-        rest = data[at : at + after_bytes - self._bytes]
-        zero = rest.find(0)
-        if zero >= 0:
-            self._delimiters += 1
-            return at + zero + 1
-        self._bytes += len(rest)
-        return at + len(rest)
+        """Where so many bytes have gone by, or one more frame."""
+        until = min(at + after_bytes - self._bytes, len(data))
+        end = self._frame_end(data[:until], at)
+        if end is not None:
+            self._frames += 1
+            return end
+        self._bytes += until - at
+        return until
+
+    def _frame_end(self, data: bytes, at: int) -> int | None:
+        """Behind the next zero that ends a frame: there may be more between two frames."""
+        zero = data.find(0, at)
+        while zero >= 0 and not (data[zero - 1] if zero else self._inside):
+            zero = data.find(0, zero + 1)
+        return None if zero < 0 else zero + 1
 
     def _reached(self, fault: Fault) -> bool:
-        if self._delimiters == fault.after_frames:
+        if self._frames == fault.after_frames:
             return self._bytes >= fault.after_bytes
-        return self._delimiters > fault.after_frames
+        return self._frames > fault.after_frames
 
     def _begin(self, fault: Fault, now: float) -> None:
         self.fired.append(fault)
@@ -131,6 +142,7 @@ class Way:
             return b""
         missing = self._acting.size - len(self._window)
         self._window += data[:missing]
+        self._inside = bool(self._window[-1]) if self._window else self._inside
         if len(self._window) == self._acting.size:
             self._act()
         return data[missing:]
@@ -150,11 +162,39 @@ class Way:
             self._out.append(data)
 
 
+class Silence:
+    """Notices that a card, after a pause in which nobody read, does not go on with the recording that it was sending.
+
+    That is what a card does whose write came up short: it waits for the next request."""
+
+    def __init__(self) -> None:
+        self._reader = frame.FrameReader(frame.MAX_TO_HOST_BYTES)
+        self._sending = False
+        self._paused = False
+        self._heard_at = 0.0
+
+    def paused(self) -> None:
+        self._paused = True
+
+    def said(self, data: bytes, now: float) -> None:
+        self._heard_at = now
+        for kind, _, payload in self._reader.feed(data):
+            self._sending = kind == message.SECTOR or b'"sectors"' in bytes(payload)
+
+    def asked(self, now: float) -> bool:
+        """The host makes its next request; returns whether the card has waited for that."""
+        silent = self._paused and self._sending and now - self._heard_at > _SILENT_S
+        self._paused = self._sending = False
+        return silent
+
+
 class Proxy:
     """`with Proxy(card_port, faults) as proxy:` a host may open `proxy.port`. What happened is in `fired` and `log` afterwards."""
 
     def __init__(self, card_port: str, faults: Sequence[Fault]) -> None:
         self.log: list[str] = []
+        self.short_writes = 0  # of the card
+        self._silence = Silence()
         self._ways = {way: Way([fault for fault in faults if fault.way == way]) for way in (TO_CARD, TO_HOST)}
         self._card = os.open(card_port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         self._host, self._kept = pty.openpty()
@@ -176,8 +216,9 @@ class Proxy:
         os.close(self._stop_write)
 
     @property
-    def fired(self) -> list[Fault]:
-        return [fault for way in self._ways.values() for fault in way.fired]
+    def happened(self) -> list[str]:
+        faults = [f"{fault.kind} {fault.way}" for way in self._ways.values() for fault in way.fired]
+        return faults + [SHORT_WRITE] * self.short_writes
 
     def _run(self) -> None:
         try:
@@ -212,13 +253,23 @@ class Proxy:
             if source in readable:
                 with suppress(BlockingIOError):
                     data = os.read(source, _READ_BYTES)
+                self._watch_for_silence(name, data, now)
             before = len(way.fired)
             try:
                 way.take(data, now)
             finally:
                 for fault in way.fired[before:]:
                     self._note("fault", str(fault))
+                    if fault.way == TO_HOST and WRITE_TIMEOUT_S <= fault.pause_s < FOREVER_S:
+                        self._silence.paused()
         return True
+
+    def _watch_for_silence(self, way: str, data: bytes, now: float) -> None:
+        if way == TO_HOST:
+            self._silence.said(data, now)
+        elif self._silence.asked(now):
+            self.short_writes += 1
+            self._note("the card", "sends nothing more")
 
     def _write(self, sink: int, way: Way) -> None:
         piece = way.due()

@@ -49,7 +49,7 @@ def run(bench: Bench, plan: Plan, folder: Path) -> Outcome:
         outcome.endings.append(ending)
         if _DAMAGED in ending:
             outcome.wrong.append("damaged bytes came in as good ones: only the digest told")
-        outcome.fired += [f"{fault.kind} {fault.way}" for fault in proxy.fired]
+        outcome.fired += proxy.happened
         outcome.log += [*proxy.log, f"the visit ends: {ending}"]
         check_what_is_there(bench, folder, outcome)
     ending = visit(at(bench.port), folder, outcome)
