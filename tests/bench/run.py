@@ -17,6 +17,7 @@ SCRIPTS: dict[str, list[str]] = {
     "gate.py": ["--json"],
     "link.py": [],
     "link_nothing_new.py": [],
+    "words.py": ["--json"],
 }
 UNITS = {
     "realtime_factor": "x real time",

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from soak.kinds import Kind
+from voicecard.device.client import CardLink
 from voicecard.device.emulate import RunningCard, running_card
 from voicecard.device.image import build_flash_image, partitions
 from voicecard.errors import DeviceError
@@ -120,6 +121,14 @@ class Bench:
             return f"the card ended: {self.card.report(0.1).console[-_LAST_WORDS:]}"
         except DeviceError as error:
             return "\n".join((str(error), *error.__notes__))[-_LAST_WORDS:] if hasattr(error, "__notes__") else ""
+
+    def log(self) -> list[str]:
+        """What the card has noted, if it answers."""
+        try:
+            with CardLink.open(self.port) as link:
+                return link.log()
+        except DeviceError:
+            return []
 
     def is_untouched(self) -> bool:
         """Whether the recordings on flash are what they were, states aside."""

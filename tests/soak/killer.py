@@ -71,7 +71,7 @@ def _kill_a_host(id: str, bench: Bench, library: Path, launcher: Connection) -> 
     for attempt in range(_TRIES):
         shutil.rmtree(library, ignore_errors=True)
         bench.forget()
-        launcher.send((bench.port, library, _VISIT_S * share / (attempt + 1)))
+        launcher.send((bench.port, library, _VISIT_S * share / 2**attempt))
         if launcher.recv():
             outcome.fired.append("host killed")
             break
@@ -93,7 +93,7 @@ def card_killer(kind: Kind, folder: Path) -> Iterator[Work]:
             shutil.rmtree(folder / "library", ignore_errors=True)
             shutil.copy(folder / "new.img", folder / "card.img")
             (folder / "card.img.marginal").unlink(missing_ok=True)
-            if _kill_a_card(kind, folder, share / (attempt + 1), phase, outcome):
+            if _kill_a_card(kind, folder, share / 2**attempt, phase, outcome):
                 outcome.fired.append(f"card cut {phase or 'at any time'}")
                 break
         with running_card(kind.options(folder / "card.img")) as card:
@@ -123,6 +123,6 @@ def _see_to_the_end(bench: Bench, library: Path, outcome: Outcome) -> None:
     if library.exists():
         check_what_is_there(bench, library, outcome)
     if (ending := visit(at(bench.port), library, outcome)) != "done":
-        outcome.wrong.append(f"the undisturbed sync: {ending}")
+        outcome.wrong += [f"the undisturbed sync: {ending}", *bench.log()]
     check_what_is_there(bench, library, outcome)
     check_all(bench, library, outcome)
