@@ -76,6 +76,16 @@ class Card(Core):
         elif key == "memo" and gesture == keys.TAP and self.session:
             self.session.mark(self._pressed_at[key])
 
+    async def stop_recording(self):
+        """A host ends what is being recorded, for its owner."""
+        if self.session and self.recording:
+            self.session.finish(self.session.position, block.END_HOST)
+            await self.recording
+
+    def prepare_prompt(self):
+        self._come_up()
+        super().prepare_prompt()
+
     def link_in_use(self):
         return self.link is not None and self.link.in_use()
 
@@ -111,7 +121,7 @@ class Card(Core):
             self.log.note("room: %r" % error)
 
     async def _start(self):
-        if not self.store or self.making_room or self.session:
+        if not self.store or self.making_room or self.session or self.farewell:
             return
         if self.store.seconds_left < _LITTLE_ROOM_S and not self.link_in_use():
             await self._make_room(self.store)

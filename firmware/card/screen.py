@@ -36,7 +36,9 @@ class Warning:
 def draw(card, display, warning):
     """Draw the screen of the card's state."""
     store, session = card.store, card.session
-    if session:
+    if card.farewell:  # it stays until the next start draws, which one at the prompt never does
+        screens.notice(display, *card.farewell)
+    elif session:
         level = min(100, session.mean * 100 // _FULL_LEVEL)
         seconds_left = session.seconds_left
         warn = warning.step(session, seconds_left, time.ticks_ms())
