@@ -1,26 +1,36 @@
-"""Starts the card: the watchdog first, so that whatever hangs or fails from here on ends in another start."""
+"""Starts the card: the watchdog first, so that whatever hangs or fails from here on ends in another start.
+
+A start that its owner wants at the prompt begins nothing and ends here: the watchdog could not be stopped any more."""
 
 import gc
 
 gc.threshold(8192)  # while modules compile: else what stays lies scattered, and no room is left for large buffers
-from card import board, boots  # noqa: E402
+from card import board, boots, prompt  # noqa: E402
 
-watchdog = board.watchdog()
-if boots.begin():
-    from card.safe_mode import run
+
+def start():
+    watchdog = board.watchdog()
+    if boots.begin():
+        from card.safe_mode import run
+    else:
+        for module in (
+            "card.core",
+            "card.capture.adpcm",
+            "card.capture.vad",
+            "card.session",
+            "card.link.server",
+            "card.app",
+        ):
+            __import__(module)  # compiling all of it at once could take the board longer than the watchdog waits
+            watchdog.feed()
+        from card.app import run
+
+    gc.collect()  # what compiling left behind lies between large buffers
+    gc.threshold(-1)
+    run()
+
+
+if prompt.wanted():
+    gc.threshold(-1)
 else:
-    for module in (
-        "card.core",
-        "card.capture.adpcm",
-        "card.capture.vad",
-        "card.session",
-        "card.link.server",
-        "card.app",
-    ):
-        __import__(module)  # compiling all of it at once could take the board longer than the watchdog waits
-        watchdog.feed()
-    from card.app import run
-
-gc.collect()  # what compiling left behind lies between large buffers
-gc.threshold(-1)
-run()
+    start()

@@ -147,14 +147,22 @@ class Card(Core):
             await self._finish(self.session.position)
         self._come_up()
         boots.ask_for_safe_mode(self._folder)
-        self.notice = _SAFE_MODE
-        await self.restart()
+        await self._start_again(_SAFE_MODE)
 
-    async def _finish(self, position):
+    async def _finish(self, position, reason=block.END_KEY):
         """End the recording there; returns when it has ended."""
         if self.session and self.recording:
-            self.session.finish(position, block.END_KEY)
+            self.session.finish(position, reason)
             await self.recording
+
+    async def stop_recording(self):
+        """A host ends what is being recorded, for its owner."""
+        if self.session:
+            await self._finish(self.session.position, block.END_HOST)
+
+    def prepare_prompt(self):
+        self._come_up()
+        super().prepare_prompt()
 
     def link_in_use(self):
         return self.link is not None and self.link.in_use()
@@ -191,7 +199,7 @@ class Card(Core):
             self.log.note("room: %r" % error)
 
     async def _start(self, kind):
-        if not self.store or self.making_room or self.session:
+        if not self.store or self.making_room or self.session or self.farewell:
             return
         if self.store.seconds_left < _LITTLE_ROOM_S and not self.link_in_use():
             await self._make_room(self.store)

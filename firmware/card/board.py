@@ -1,6 +1,7 @@
 """The board: pins and peripherals, named once. The only module that imports `machine` and `esp32`."""
 
 import sys
+import time
 
 import esp32
 import machine
@@ -18,6 +19,7 @@ MIC_RING_STDIO_BYTES = const(81920)  # 40: a write to standard output that the h
 DISPLAY_HZ = const(400_000)
 DISPLAY_WIDTH, DISPLAY_HEIGHT = const(128), const(64)
 WATCHDOG_MS = const(8000)
+_PULL_UP_MS = const(20)  # until a pin that was left alone reads as its pull-up wants it
 _NO_BATTERY_MV = const(1000)  # less than this is a pin with nothing on it
 _CAUSES = {
     machine.PWRON_RESET: "power",
@@ -31,6 +33,13 @@ _CAUSES = {
 def keys():
     """{name: Pin}, pulled up: a pressed key reads 0."""
     return {name: machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP) for name, pin in KEY_PINS.items()}
+
+
+def is_held(name):
+    """Whether the key of that name is down, read once."""
+    pin = keys()[name]
+    time.sleep_ms(_PULL_UP_MS)
+    return not pin.value()
 
 
 def microphone():

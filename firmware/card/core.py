@@ -5,7 +5,7 @@ import os
 
 from micropython import const
 
-from card import board, boots, counters, files, settings
+from card import board, boots, counters, files, prompt, settings
 from card.clock import Clock
 from card.errors import CardError, NotPrepared
 from card.log import Log
@@ -13,7 +13,9 @@ from card.store import format as formatting
 from card.store.log import SectorLog
 
 VERSION = "0.1.0"
-_FAREWELL_MS = const(200)  # for the answer to reach the host
+_FAREWELL_MS = const(400)  # for the answer to reach the host, and for the screen to say so
+_RESTARTING = ("restarting", "one moment")
+_AT_PROMPT = ("at the prompt", "reset to record")
 _NAME_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME_LENGTH = const(6)
 
@@ -41,6 +43,7 @@ class Core:
         self.link = None  # the server, once it runs
         self.formatted = None  # sectors done, while all are being erased
         self.notice = None  # (title, remedy) that the screen shows until the next key
+        self.farewell = None  # the same, once the card is about to start again
         self.watchdog.feed()
         unfinished = formatting.interrupted(self._folder) if self.partition else None
         if unfinished:
@@ -111,9 +114,25 @@ class Core:
             raise
         self._begin_formatting(name)
 
+    async def stop_recording(self):
+        """Nothing is recorded without the application."""
+
     async def restart(self):
         """Start again, with the application also when that has failed before."""
         self._came_up()
+        await self._start_again(_RESTARTING)
+
+    def prepare_prompt(self):
+        """Let the next start end at the prompt. Raises OSError when that cannot be noted."""
+        self.count()
+        self.counters.save()
+        prompt.ask(self._folder)
+
+    async def start_at_prompt(self):
+        await self._start_again(_AT_PROMPT)
+
+    async def _start_again(self, farewell):
+        self.farewell = farewell
         await asyncio.sleep_ms(_FAREWELL_MS)
         board.restart()
 

@@ -39,7 +39,9 @@ class Warning:
 def draw(card, display, warning):
     """Draw the screen of the card's state."""
     store, session = card.store, card.session
-    if session and session.skips is not None:
+    if card.farewell:  # it stays until the next start draws, which one at the prompt never does
+        screens.notice(display, *card.farewell)
+    elif session and session.skips is not None:
         screens.notice(display, card.situation, "%d:%02d" % (session.elapsed_s // 60, session.elapsed_s % 60))
     elif session:
         level = min(100, session.mean * 100 // _FULL_LEVEL)

@@ -4,6 +4,7 @@ from emulator import board, heap
 
 BOUNCE_US = 5_000
 MOST_BOUNCES = 3
+PULL_UP_US = 5_000  # until it has charged the wire and what may be soldered to it: 45 kOhm and 100 nF
 
 
 class Key:
@@ -41,6 +42,7 @@ class Pin:
 
     def init(self, mode=-1, pull=-1, *, value=None):
         self._pull = pull
+        self._pulled_us = board.world.now_us
         if value is not None:
             self._level = value
 
@@ -51,7 +53,8 @@ class Pin:
             return None
         if key is None:
             return self._level
-        return key.level if self._pull == Pin.PULL_UP else self._floating(key)
+        settled = self._pull == Pin.PULL_UP and board.world.now_us - self._pulled_us >= PULL_UP_US
+        return key.level if settled else self._floating(key)
 
     __call__ = value
 
@@ -59,7 +62,7 @@ class Pin:
         raise NotImplementedError("the emulated pins raise no interrupts: poll them")
 
     def _floating(self, key):
-        """A key without its pull-up: ground while pressed, otherwise anything."""
+        """A key without its pull-up, or not for long: ground while pressed, otherwise anything."""
         depth = heap.release()
         level = key.level and board.world.noise.below(2)
         heap.restore(depth)

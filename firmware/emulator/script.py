@@ -1,6 +1,7 @@
 """The owner's hands: a list of steps that happen one after the other in the world's time."""
 
 from emulator import board
+from emulator.chip import PWRON_RESET
 
 BOOT_US = 2_000_000  # from power-on until the owner's first move
 PRESS_US, BETWEEN_TAPS_US = 80_000, 150_000
@@ -12,16 +13,30 @@ class Script:
     """`steps`: lists of a word and its arguments: ["tap", KEY], ["double", KEY], ["hold", KEY, µs], ["wait", µs],
     ["until mic-end"], ["hang mic"], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"]. `keys`: by name.
 
-    `plug` waits until a host has come and gone, `plugged` does not, and `serve` is the last. `emit(event, **fields)`: tells."""
+    `plug` waits until a host has come and gone, `plugged` does not, and `serve` is the last. A `hold` that is the first step is
+    there when the power comes on. `emit(event, **fields)`: tells. `goes_on`: after a soft reset, with the cable where it is."""
 
-    def __init__(self, steps, keys, emit):
+    def __init__(self, steps, keys, emit, goes_on=False):
         self._steps = list(steps)
         self._keys = keys
         self._emit = emit
         self._plugs = 0
         self._cable = []  # the step that brings the cable to where it is now
         self._next_us = 0
-        board.world.at(BOOT_US, self._next)
+        if goes_on:
+            self._go_on()
+        else:
+            held = board.reset_cause == PWRON_RESET and self._steps and self._steps[0][0] == "hold"
+            board.world.at(0 if held else BOOT_US, self._next)
+
+    def _go_on(self):
+        """Take the cable as it is: the host knows of it."""
+        if self._steps and self._steps[0][0] in _CABLE:
+            emit, self._emit = self._emit, _nothing
+            self._next()
+            self._emit = emit
+        else:
+            self._after(0)
 
     def remaining(self):
         """The steps that a card which restarts now still has before it: the cable as it is, the rest of a wait, and the others.
@@ -103,10 +118,11 @@ class Script:
         board.power_off("cut")
 
 
-def _nothing():
+def _nothing(*arguments, **fields):
     pass
 
 
+_CABLE = ("plug", "plugged", "serve")
 _STEPS = {
     "tap": Script._tap,
     "double": Script._double,

@@ -11,6 +11,7 @@ from emulator import board, heap
 RING_BYTES = 260
 WRITE_TIMEOUT_MS = 500
 UART_BYTES_PER_S = 11_520
+INTERRUPT, NO_INTERRUPT = 3, -1  # Ctrl-C
 _HANGUP_POLL_US = 5_000
 
 
@@ -28,9 +29,33 @@ class Line:
         if parent:
             self._poller.register(parent, 0)
         self._file = None
+        self._descriptor = None  # the file's
         self._ring = bytearray()
         self._open = False
         self._expecting = None  # called when a host that has opened the port lets go of it
+        self._interrupt = NO_INTERRUPT
+
+    def is_repl(self):
+        """Whether this is the port of the REPL, where the prompt is."""
+        return True
+
+    def set_interrupt(self, char):
+        """From now on this character, when it arrives, stops what runs; NO_INTERRUPT: none does."""
+        self._interrupt = char
+
+    def opened(self):
+        """Whether a host has the port open now."""
+        self.pump()
+        return self._open
+
+    def masters(self):
+        """The file descriptors that a start after this one needs: that of now, if plugged in, and those to come."""
+        return ([self._descriptor] if self._file else []) + self._masters
+
+    def take(self):
+        """What has arrived and was not read."""
+        data, self._ring = self._ring, bytearray()
+        return data
 
     def plugged(self):
         return self._file is not None
@@ -41,7 +66,8 @@ class Line:
 
     def plug(self, on_let_go):
         """Connect the next terminal; `on_let_go()` is called each time a host has opened it and closed it again."""
-        self._file = open(self._masters.pop(0), "r+b")
+        self._descriptor = self._masters.pop(0)
+        self._file = open(self._descriptor, "r+b")
         self._poller.register(self._file, uselect.POLLIN)
         self._open = False
         self._expecting = on_let_go
@@ -88,8 +114,13 @@ class Line:
             data = self._file.read(RING_BYTES - len(self._ring))
         except OSError:  # the host closed the port in between
             return
-        if data:
-            self._ring.extend(data)
+        if not data:
+            return
+        interrupt = b"" if self._interrupt == NO_INTERRUPT else bytes((self._interrupt,))
+        if interrupt and interrupt in data and self.is_repl():
+            self._ring.extend(data.replace(interrupt, b""))
+            raise KeyboardInterrupt
+        self._ring.extend(data)
 
     def _hang_up(self):
         if self._open:

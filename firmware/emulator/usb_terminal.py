@@ -5,6 +5,7 @@ While no program has it open the operating system reads nothing: what the card s
 import uselect
 import utime
 
+from emulator import board
 from emulator.serial import RING_BYTES, Line
 from emulator.usb_host import BusHost
 
@@ -27,6 +28,10 @@ class Terminal(Line):
         self._free_us = None  # until then the bus is busy, or was a moment ago
         self._held = False  # the card has something to send, and waits for it
         self._queued = False  # it had, before the bus was free
+
+    def is_repl(self):
+        """While the card's program has no device of its own, there is the firmware's, with the REPL's port alone."""
+        return not (board.usb.device and board.usb.device.active())
 
     def plug(self, on_let_go):
         super().plug(on_let_go)

@@ -27,6 +27,7 @@ class World:
         self.dma = None  # the I2S receiver that runs: it loses sound while interrupts are masked
         self.line = None  # the serial line: while a host listens, waits are real
         self.dropped_callbacks = 0
+        self.waiting = False  # really, in the midst of something
         self._realtime = realtime
         self._events = []
         self._callbacks = []
@@ -153,10 +154,14 @@ class World:
 
     def _really_wait(self, us):
         start = utime.ticks_us()
-        if self.line and self.line.plugged():
-            self.line.wait(us)
-        else:
-            utime.sleep_us(us)
+        self.waiting = True
+        try:
+            if self.line and self.line.plugged():
+                self.line.wait(us)
+            else:
+                utime.sleep_us(us)
+        finally:
+            self.waiting = False
         return utime.ticks_diff(utime.ticks_us(), start)
 
     def _real_time_us(self):

@@ -13,6 +13,7 @@ def edges(seed, level):
     """(µs after the move, level) of each change of the key's pin."""
     board.reset(seed=seed)
     pin = machine.Pin(1, machine.Pin.IN, machine.Pin.PULL_UP)
+    time.sleep_ms(2 * BOUNCE_MS)
     if level:
         board.key("rec").move(0)
         time.sleep_ms(2 * BOUNCE_MS)
@@ -45,6 +46,14 @@ def test_a_key_without_its_pull_up_reads_anything():
     board.reset()
     pin = machine.Pin(2, machine.Pin.IN)
     assert {pin.value() for _ in range(100)} == {0, 1}
+
+
+def test_a_pull_up_takes_its_time():
+    board.reset()
+    pin = machine.Pin(2, machine.Pin.IN, machine.Pin.PULL_UP)
+    assert {pin.value() for _ in range(100)} == {0, 1}
+    time.sleep_ms(5)
+    assert {pin.value() for _ in range(100)} == {1}
 
 
 def test_the_battery_is_on_its_pin_alone_behind_its_divider():

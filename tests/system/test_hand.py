@@ -40,7 +40,7 @@ def test_a_pause_is_left_out_and_told(tmp_path: Path, conversation: Path) -> Non
 
 
 def test_a_memo_lasts_as_long_as_the_key_is_held(tmp_path: Path, conversation: Path) -> None:
-    script = "boot; hold memo 3s; wait 1s; hold memo 700ms; wait 1s; hold memo 200ms; wait 1s; tap rec; wait 2s; tap rec; plug"
+    script = "boot; wait 100ms; hold memo 3s; wait 1s; hold memo 700ms; wait 1s; hold memo 200ms; wait 1s; tap rec; wait 2s; tap rec; plug"
     long, short, ordinary = recordings(tmp_path, script, conversation)
     assert [entry.kind for entry in (long, short, ordinary)] == ["memo", "memo", "recording"]
     assert long.length_s == pytest.approx(2.6, abs=EDGE_S) and short.length_s == pytest.approx(0.3, abs=EDGE_S)

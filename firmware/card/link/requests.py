@@ -103,6 +103,19 @@ async def restart(link, fields):
     await link.card.restart()
 
 
+async def repl(link, fields):
+    card = link.card
+    stop = fields.get("stop", False)
+    if type(stop) is not bool:
+        raise ValueError("stop")
+    if stop:
+        await card.stop_recording()
+    _need_leisure(link)
+    card.prepare_prompt()
+    await link.answer({"repl": True})
+    await card.start_at_prompt()
+
+
 async def bye(link, fields):
     await link.answer({"bye": True})
     link.leave()
@@ -136,5 +149,6 @@ HANDLERS = {
     "image": image,
     "format": format_card,
     "restart": restart,
+    "repl": repl,
     "bye": bye,
 }

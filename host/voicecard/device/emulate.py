@@ -34,6 +34,7 @@ _OFF = {
     "cut": "the power is cut",
     "watchdog": "the watchdog restarted the card",
     "reset": "the card restarted itself",
+    "soft": "MicroPython starts again",
 }
 
 
@@ -73,7 +74,7 @@ class EmulateOptions:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that happened: kind is note, booted, plugged, unplugged, screen or off. `port` is set when plugged."""
+    """Something that happened: kind is note, booted, plugged, unplugged, screen, prompt or off. `port` is set when plugged."""
 
     kind: str
     text: str
@@ -94,7 +95,7 @@ class FlashOperation:
 @dataclass(frozen=True, slots=True)
 class CycleReport:
     """One boot: a power cycle has another after each restart. `reason` of its end: end (of the script), cut, watchdog,
-    reset, or stopped (from outside). Times start at 0 in each.
+    reset, soft (reset), or stopped (from outside). Times start at 0 in each.
 
     `flash`: by partition label the counts reads, read_bytes, programs, program_bytes, largest_program, page_crossings
     and erases. `flash_operations`: programs and erases in all, the numbers that `cut_at` counts."""
@@ -244,7 +245,8 @@ class _Run:
         off: dict[str, Any] = {"reason": "stopped", "steps": []}
         with ExitStack() as plugged:
             config = self._config(steps, reset_cause)
-            card = boot(self._command, config, self._scratch, self._console, self.stop)
+            has_prompt = self._options.interpreter is None
+            card = boot(self._command, config, self._scratch, self._console, self.stop, has_prompt)
             events = plugged.enter_context(closing(card))
             cable = plugged.enter_context(ExitStack())
             for event in events:
@@ -264,15 +266,23 @@ class _Run:
                 elif kind == "unplugged":
                     cable.close()
                     self._tell(Notice(kind, "unplugged"))
+                elif kind == "prompt":
+                    self._tell(Notice(kind, "the card is at MicroPython's prompt"))
+                elif kind == "off" and event["reason"] == "soft":
+                    self._close_report(event, operations, emulator_heap_bytes)
                 elif kind == "off":
                     off = event
         self._check(off["reason"])
+        self._close_report(off, operations, emulator_heap_bytes)
+        return off
+
+    def _close_report(self, off: dict[str, Any], operations: list[FlashOperation], emulator_heap_bytes: int) -> None:
         figures = {name: value for name, value in off.items() if name != "steps"}
         self.reports.append(
             CycleReport(**figures, flash_log=tuple(operations), emulator_heap_bytes=emulator_heap_bytes)
         )
+        operations.clear()
         self._tell(Notice("off", _OFF.get(off["reason"], "the card is off")))
-        return off
 
     def _take_screen(self, event: dict[str, Any]) -> None:
         if self._screens:
@@ -332,7 +342,7 @@ class _Run:
     def _interpreter_command(self) -> list[str]:
         run = firmware_folder().resolve() / "emulator" / "run.py"
         heap = f"heapsize={self._options.heap_bytes}"
-        return [*micropython_command(self._options.interpreter), "-X", heap, str(run)]
+        return [*micropython_command(self._options.interpreter, as_board=True), "-X", heap, str(run)]
 
     def _prepare_microphone(self) -> Path | None:
         if self._options.mic is None:

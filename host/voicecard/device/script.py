@@ -2,7 +2,8 @@
 
     boot; tap rec; wait 8s; double memo; hold rec 2s; until mic-end; hang mic; plug; unplug; cut
 
-Each `boot` is a power cycle; a script that does not begin with one gets it. When the card restarts itself within a power cycle,
+Each `boot` is a power cycle; a script that does not begin with one gets it. A `hold` that comes first in one begins before the
+power is on: the key is held while the card is switched on. When the card restarts itself within a power cycle,
 the rest of its steps goes on; the microphone's sound starts over."""
 
 from __future__ import annotations
