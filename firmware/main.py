@@ -14,14 +14,17 @@ def start():
         from card.safe_mode import run
     else:
         for module in (
+            "card.screen",
             "card.core",
             "card.capture.adpcm",
             "card.capture.vad",
             "card.session",
+            "card.link.usb" if board.usb_device() else "card.link.stdio",
             "card.link.server",
             "card.app",
         ):
             __import__(module)  # compiling all of it at once could take the board longer than the watchdog waits
+            gc.collect()
             watchdog.feed()
         from card.app import run
 

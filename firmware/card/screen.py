@@ -8,6 +8,11 @@ from micropython import const
 from card import board
 from card.ui import screens
 
+try:
+    from card.ui.display import Display
+except ImportError:  # a card without the driver works all the same
+    Display = None  # type: ignore
+
 _SCREEN_MS = const(200)
 _FULL_LEVEL = const(6000)  # mean absolute level of loud speech: a full bar
 _LITTLE_ROOM_S = const(15 * 60)  # is told once, for a while
@@ -63,13 +68,13 @@ def draw(card, display, warning):
 async def show(card):
     """Keep the screen true. A card without a display works all the same."""
     try:
-        from card.ui.display import Display
-
+        if Display is None:
+            raise OSError("its driver is missing")
         display = Display(board.display_bus(), board.DISPLAY_WIDTH, board.DISPLAY_HEIGHT)
         warning = Warning()
         while True:
             draw(card, display, warning)
             await display.refresh()
             await asyncio.sleep_ms(_SCREEN_MS)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         card.log.note("no display: %r" % error)

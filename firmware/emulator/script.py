@@ -5,7 +5,7 @@ from emulator.chip import PWRON_RESET
 
 BOOT_US = 2_000_000  # from power-on until the owner's first move
 PRESS_US, BETWEEN_TAPS_US = 80_000, 150_000
-SETTLE_US = 150_000  # before the owner's next move
+SETTLE_US, REACH_US = 150_000, 600_000  # before the next move of a hand: on a key, and for the cable
 NO_MICROPHONE_US = 60_000_000
 
 
@@ -62,7 +62,7 @@ class Script:
     def _hold(self, key, us):
         self._move(key, 0, 0)
         self._move(key, 1, us)
-        self._after(us + SETTLE_US)
+        self._leave_key(us)
 
     def _tap(self, key):
         self._hold(key, PRESS_US)
@@ -72,7 +72,12 @@ class Script:
         self._move(key, 1, PRESS_US)
         self._move(key, 0, PRESS_US + BETWEEN_TAPS_US)
         self._move(key, 1, 2 * PRESS_US + BETWEEN_TAPS_US)
-        self._after(2 * PRESS_US + BETWEEN_TAPS_US + SETTLE_US)
+        self._leave_key(2 * PRESS_US + BETWEEN_TAPS_US)
+
+    def _leave_key(self, us):
+        """Go on once it has been let go, which is in so long."""
+        cable = self._steps and self._steps[0][0] in _CABLE
+        self._after(us + (REACH_US if cable else SETTLE_US))
 
     def _until_mic_end(self):
         board.microphone.on_end(self._next)

@@ -151,7 +151,7 @@ def test_a_full_card_of_speech_with_flash_at_its_worst_loses_no_sample(tmp_path:
     minutes = 25
     loud = spoken[: len(spoken) // 320 * 320][levels(spoken).repeat(320) > 100]
     soundfile.write(tmp_path / "talk.wav", np.resize(loud, minutes * 60 * RATE), RATE)
-    script = "boot; tap rec; until mic-end; tap rec; plug"
+    script = "boot; wait 1s; tap rec; until mic-end; tap rec; plug"
     options = EmulateOptions(mic=tmp_path / "talk.wav", script=script, worst_case_flash=True)
     with Library(tmp_path / "library") as library, running_card(options) as card:
         with CardLink.open(str(card.port(120))) as link:

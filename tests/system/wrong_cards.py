@@ -274,6 +274,9 @@ WRONG_CARDS: dict[str, type[Wrong]] = {
     "unknown is bad": answers(
         {"unknown requests"}, lambda asked, said: said | {"error": "bad"} if said.get("error") == "unknown" else said
     ),
+    "to the prompt at any word": answers(
+        {"the prompt"}, lambda asked, said: {"repl": True} if asked.get("do") == "repl" else said
+    ),
     "counts nothing": answers(
         {"link errors"}, lambda asked, said: said | {"link_errors": 0} if "link_errors" in said else said
     ),

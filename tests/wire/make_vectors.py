@@ -43,6 +43,8 @@ _REQUESTS: tuple[dict[str, Any], ...] = (
     {"do": "revoke", "n": 7, "nonce": "00112233445566ff", "library": "c0ffee"},
     {"do": "set", "settings": {"vad_mode": "off", "copies": 2}},
     {"do": "stop"},
+    {"do": "repl"},
+    {"do": "repl", "stop": True},
     {"do": "bye"},
 )
 _ANSWERS: tuple[dict[str, Any], ...] = (

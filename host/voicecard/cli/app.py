@@ -17,6 +17,7 @@ from voicecard.cli import (
     hearing,
     keys,
     library,
+    prompt,
     server,
     syncing,
     transcribing,
@@ -52,6 +53,7 @@ syncing.add_commands(app)
 health.add_commands(app)
 conformance.add_commands(app)
 card.add_commands(app)
+prompt.add_commands(app)
 library.add_commands(app)
 transcribing.add_commands(app)
 backends.add_commands(app)

@@ -73,6 +73,11 @@ class CardLink:
             port.close()
             raise
 
+    @property
+    def path(self) -> str:
+        """The port's."""
+        return self._conversation.port.path
+
     def __enter__(self) -> CardLink:
         return self
 
@@ -220,6 +225,13 @@ class CardLink:
 
     def restart(self) -> None:
         self._conversation.ask("restart")
+
+    def go_to_prompt(self, stop: bool) -> None:
+        """Let the card start again and stay at its prompt; the port is closed without a word more, which would be typed there.
+
+        `stop`: end a recording that runs."""
+        self._conversation.ask("repl", **({"stop": True} if stop else {}))
+        self._conversation.port.close()
 
     def _count(self, do: str, **fields: Any) -> int:
         sectors = self._conversation.ask(do, **fields).get("sectors")

@@ -35,7 +35,7 @@ def greeting(visit: Visit) -> str:
 
 
 @rule(
-    "`settings`, `set`, `counters`, `log`, `ledger`, `image`, `format` and `restart` may be missing in a card, no other"
+    "`settings`, `set`, `counters`, `log`, `ledger`, `image`, `format`, `restart` and `repl` may be missing in a card, no other"
 )
 def features(visit: Visit) -> str:
     known = visit.hello.get("features")
@@ -144,6 +144,14 @@ def image(visit: Visit) -> str:
     return f"{total} sectors; {len(first.sectors)} and the last one read"
 
 
+@rule("`stop` true or false (may be left out: false)")
+def the_prompt(visit: Visit) -> str:
+    visit.need_feature("repl")
+    wrong: tuple[object, ...] = (1, 0, None, "true", [])
+    visit.refused(message.BAD, *({"do": "repl", "stop": stop} for stop in wrong))
+    return "what is no wish is refused; nobody is led there"
+
+
 @rule("answer `stopped`: true, also when none runs")
 def stop(visit: Visit) -> str:
     need(visit.told({"do": "stop"}).get("stopped") is True, "`stop` is not answered by `stopped`: true")
@@ -214,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     log,
     ledger,
     image,
+    the_prompt,
     stop,
 )
 OF_THE_WHOLE_VISIT: tuple[Rule, ...] = (answer_times, whole_frames)
