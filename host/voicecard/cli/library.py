@@ -67,7 +67,7 @@ def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
     if transcript is None:
         typer.echo(f"no transcript yet: `voicecard transcribe {entry.id}` makes one")
         return
-    from voicecard.transcribe.model import Transcript, clock
+    from voicecard.transcript import Transcript, clock
 
     for segment in Transcript.from_json(transcript).segments:
         speaker = f"{segment.speaker}: " if segment.speaker else ""
@@ -109,7 +109,6 @@ def transcribe_entry(shelf: Library, entry: Entry, backend: str | None) -> None:
     from voicecard.library.sound import kept
     from voicecard.transcribe.backend import DEFAULT
     from voicecard.transcribe.backend import backend as find_backend
-    from voicecard.transcribe.model import markdown
     from voicecard.transcribe.pieces import transcribe_stretches
 
     chosen = find_backend(backend or DEFAULT)
@@ -122,12 +121,8 @@ def transcribe_entry(shelf: Library, entry: Entry, backend: str | None) -> None:
             lambda done_s, total_s: update(entry.id, done_s, total_s),
             total_samples=recording.kept_samples,
         )
-    shelf.save_transcript(entry, transcript.to_json(), markdown(transcript, _title(entry)))
+    shelf.save_transcript(entry, transcript)
     note(f"{entry.id}: {len(transcript.segments)} passages transcribed by {transcript.backend}")
-
-
-def _title(entry: Entry) -> str:
-    return f"Recording {entry.id}" + (f", {entry.started:%Y-%m-%d %H:%M}" if entry.started else "")
 
 
 def _started(entry: Entry) -> str:
