@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,15 +26,12 @@ from voicecard.library import archive, details, files
 from voicecard.library.archive import Library, default_path
 from voicecard.library.entry import Entry
 from voicecard.library.incoming import Incoming
+from voicecard.library.texts import read_transcript
+from voicecard.transcript import Segment, Transcript
 
 STARTED = datetime(2026, 11, 22, 5, 9, tzinfo=UTC)
 CONVERSATION = conversation()
-TRANSCRIPT = {
-    "version": 1,
-    "backend": "pocketsphinx",
-    "language": "en",
-    "segments": [{"start_s": 0.1, "end_s": 0.6, "text": "ship it on Monday", "speaker": None}],
-}
+TRANSCRIPT = Transcript("pocketsphinx", "en-us", "en", (Segment(0.1, 0.6, "ship it on Monday"),))
 
 
 @pytest.fixture
@@ -74,7 +72,7 @@ def test_a_recording_becomes_a_folder_of_plain_files(library: Library) -> None:
         f"{local:%Y}",
         f"{local:%Y-%m-%d %H.%M} k3f92b-12",
     )
-    assert names(entry.folder) == {"card.vcr", "audio.flac", "recording.json"}
+    assert names(entry.folder) == {"card.vcr", "audio.flac", "recording.json", "transcript.md"}
     assert entry.original.read_bytes() == data
     assert soundfile.read(entry.audio, dtype="int16")[0].tolist() == CONVERSATION.heard
     assert entry.samples("trim").tolist() == CONVERSATION.kept
@@ -158,7 +156,9 @@ def dies_at(operation: int, work: Callable[[], object]) -> bool:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_power_may_go_at_every_step_of_filing(tmp_path: Path) -> None:
-    import voicecard.library.export  # noqa: F401 - so that loading modules is none of the steps
+    import ruamel.yaml  # noqa: F401 - so that loading modules is none of the steps
+
+    import voicecard.library.export  # noqa: F401
 
     operation = 0
     while True:
@@ -179,7 +179,7 @@ def test_power_may_go_at_every_step_of_filing(tmp_path: Path) -> None:
             (entry,) = library.entries()
             assert entry.original.read_bytes() == CONVERSATION.data()
             assert soundfile.info(entry.audio).frames == len(CONVERSATION.heard)
-            assert names(entry.folder) == {"card.vcr", "audio.flac", "recording.json"}
+            assert names(entry.folder) == {"card.vcr", "audio.flac", "recording.json", "transcript.md"}
             assert names(library.path / "incoming") == set()
         if not died:
             break
@@ -225,7 +225,7 @@ def test_no_room_for_the_audio_copy_never_costs_the_recording(library: Library) 
     card = CardFile().audio(noise).end()
     with files_no_larger_than(100_000):
         entry = take_in(library, card)
-    assert names(entry.folder) == {"card.vcr", "recording.json"}
+    assert names(entry.folder) == {"card.vcr", "recording.json", "transcript.md"}
     assert entry.samples().tolist() == card.heard
 
 
@@ -245,11 +245,11 @@ def test_one_writer_at_a_time_and_readers_beside(library: Library) -> None:
             with pytest.raises(LibraryError, match="another voicecard is writing to"):
                 begin(second)
             with pytest.raises(LibraryError, match="another voicecard is writing to"):
-                second.save_transcript(entry, TRANSCRIPT, "")
+                second.save_transcript(entry, TRANSCRIPT)
             assert second.entries() == [entry]
             with Library(library.path) as third:
                 assert third.entries() == [entry]
-        second.save_transcript(entry, TRANSCRIPT, "")
+        second.save_transcript(entry, TRANSCRIPT)
 
 
 def test_a_library_keeps_its_id_and_another_has_another(library: Library, tmp_path: Path) -> None:
@@ -261,13 +261,13 @@ def test_a_library_keeps_its_id_and_another_has_another(library: Library, tmp_pa
 def test_a_transcript_is_kept_beside_its_recording_and_indexed(library: Library) -> None:
     entry = take_in(library)
     assert entry.transcript() is None
-    library.save_transcript(entry, {**TRANSCRIPT, "segments": []}, "nothing")
-    library.save_transcript(entry, TRANSCRIPT, "# Ship it")
+    library.save_transcript(entry, replace(TRANSCRIPT, segments=()))
+    library.save_transcript(entry, TRANSCRIPT)
     (entry.folder.parent / "notes.txt").write_text("mine")
     library.rebuild()
     entry = library.entry(entry.id)
-    assert (entry.transcript_backend, entry.transcript()) == ("pocketsphinx", TRANSCRIPT)
-    assert (entry.folder / "transcript.md").read_text() == "# Ship it"
+    assert (entry.transcript_backend, read_transcript(entry.folder)) == ("pocketsphinx", TRANSCRIPT)
+    assert "ship it on Monday" in (entry.folder / "transcript.md").read_text()
     with sqlite3.connect(library.path / "library.db") as db:
         found = db.execute("SELECT recording, start_s, text FROM segments").fetchall()
     db.close()
@@ -293,7 +293,7 @@ def spoil(path: Path, where: int) -> None:
 )
 def test_whatever_happens_to_the_index_it_comes_back(library: Library, damage: Callable[[Path], object]) -> None:
     take_in(library)
-    library.save_transcript(library.entry("12"), TRANSCRIPT, "")
+    library.save_transcript(library.entry("12"), TRANSCRIPT)
     take_in(library, conversation(number=13))
     before = library.entries()
     library.close()
@@ -327,12 +327,12 @@ def test_damaged_details_are_made_again_from_the_cards_file(library: Library) ->
 
 def test_a_lost_original_is_pulled_again_into_its_folder(library: Library) -> None:
     entry = take_in(library)
-    library.save_transcript(entry, TRANSCRIPT, "text")
+    library.save_transcript(entry, TRANSCRIPT)
     entry.original.write_bytes(CONVERSATION.data()[:SECTOR_BYTES])
     assert not has(library)
     again = take_in(library)
     assert has(library)
-    assert (again.folder, again.transcript()) == (entry.folder, TRANSCRIPT)
+    assert (again.folder, read_transcript(again.folder)) == (entry.folder, TRANSCRIPT)
 
 
 def test_a_file_is_read_again_only_when_something_has_touched_it(

@@ -14,6 +14,7 @@ from voicecard.errors import LibraryError
 from voicecard.library import archive, index
 from voicecard.library.archive import Library
 from voicecard.library.index import Index
+from voicecard.library.page import Page
 
 
 def details(number: int) -> dict[str, Any]:
@@ -33,23 +34,23 @@ def test_an_older_index_gets_the_steps_it_lacks_and_keeps_its_content(
     path = tmp_path / "library.db"
     with closing(Index(path)) as old:
         old.put("2026/a", details(1))
-    more = (("ALTER TABLE recordings ADD COLUMN title TEXT",), ("UPDATE recordings SET title = 'untitled'",))
+    more = (("ALTER TABLE recordings ADD COLUMN nickname TEXT",), ("UPDATE recordings SET nickname = 'none'",))
     monkeypatch.setattr(index, "MIGRATIONS", index.MIGRATIONS + more)
     with closing(Index(path)) as new:
         (row,) = new.rows()
-        assert (row["id"], row["title"]) == ("k3f92b-1", "untitled")
+        assert (row["id"], row["nickname"]) == ("k3f92b-1", "none")
 
 
 def test_a_step_that_fails_is_not_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "library.db"
     Index(path).close()
-    steps = (("ALTER TABLE recordings ADD COLUMN title TEXT", "no statement"),)
+    steps = (("ALTER TABLE recordings ADD COLUMN nickname TEXT", "no statement"),)
     with monkeypatch.context() as patch:
         patch.setattr(index, "MIGRATIONS", index.MIGRATIONS + steps)
         with pytest.raises(LibraryError):
             Index(path)
     with closing(sqlite3.connect(path)) as db:
-        assert "title" not in {name for _, name, *_ in db.execute("PRAGMA table_info(recordings)")}
+        assert "nickname" not in {name for _, name, *_ in db.execute("PRAGMA table_info(recordings)")}
     Index(path).close()
 
 
@@ -69,6 +70,7 @@ def test_a_large_library_is_listed_without_opening_its_files(tmp_path: Path, mon
     with closing(Index(tmp_path / "library.db")) as filled, filled.transaction():
         for number in range(2000):
             filled.put(f"2026/{number}", details(number))
+            filled.put_texts(f"k3f92b-{number}", Page(), None, "")
             (tmp_path / "recordings/2026" / str(number)).mkdir(parents=True)
 
     def refuse(*_: object) -> None:
@@ -77,12 +79,3 @@ def test_a_large_library_is_listed_without_opening_its_files(tmp_path: Path, mon
     monkeypatch.setattr(archive, "details_of", refuse)
     with Library(tmp_path) as library:
         assert [entry.number for entry in library.entries()] == list(range(2000))
-
-
-def test_a_transcript_that_is_none_changes_nothing(tmp_path: Path) -> None:
-    with closing(Index(tmp_path / "library.db")) as filled:
-        filled.put("2026/a", details(1))
-        for wrong in ({}, {"segments": 3}, {"segments": [{"text": "x"}]}, {"segments": ["x"]}):
-            with pytest.raises(ValueError):
-                filled.put_transcript("k3f92b-1", wrong)
-        assert filled.rows()[0]["transcript_backend"] is None

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from voicecard.config import Config
 from voicecard.errors import TranscribeError, UsageError
 from voicecard.transcribe.backend import BACKEND, Backend, Heard, Limits, backend, backends, choose
-from voicecard.transcribe.model import Segment, Transcript, Word, markdown
+from voicecard.transcribe.model import Segment, Transcript, Word
 from voicecard.transcribe.pieces import transcribe_stretches
 from voicecard.transcribe.pocketsphinx import PocketSphinx, segments
 from voicecard.transcribe.score import Score, word_error_rate
@@ -265,12 +265,6 @@ def test_a_transcript_survives_json():
 def test_what_is_no_transcript_is_refused(change: dict[str, object], sentence: str):
     with pytest.raises(TranscribeError, match=sentence):
         Transcript.from_json(TRANSCRIPT.to_json() | change)
-
-
-def test_markdown_shows_the_true_time_of_each_segment():
-    lines = markdown(TRANSCRIPT, "A meeting").splitlines()
-    assert lines[0] == "# A meeting"
-    assert lines[-3:] == ["**[0:12]** good morning", "", "**[1:02:05]** Anna: good bye"]
 
 
 # --- finding backends

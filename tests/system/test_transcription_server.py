@@ -124,9 +124,10 @@ def test_every_format_is_one_that_others_read() -> None:
         vtt = webvtt.from_string(ask(response_format="vtt"))
         words = ask(response_format="verbose_json", timestamp_granularities=["word"])
         plain = ask(response_format="verbose_json")
-    for captions, text in ((srt, "a < b & c -> d"), (vtt, "a &lt; b &amp; c -> d")):
+    said = ("a < b & c → d", "Anna: two lines"), ("a &lt; b &amp; c --&gt; d", "<v Anna>two lines")
+    for captions, texts in zip((srt, vtt), said, strict=True):
         assert [(c.start_in_seconds, c.end_in_seconds) for c in captions] == [(0, 1), (3661, 3662)]
-        assert [(c.start[-6:], c.raw_text) for c in captions] == [("00.250", text), ("01.500", "Anna: two lines")]
+        assert [(c.start[-6:], c.raw_text) for c in captions] == list(zip(("00.250", "01.500"), texts, strict=True))
     assert words.segments is None and [w.word for w in words.words] == ["a", "d"]
     assert plain.words is None and [(s.start, s.end) for s in plain.segments] == [(0.25, 1.5), (3661.5, 3662.25)]
 

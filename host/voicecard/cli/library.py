@@ -63,7 +63,7 @@ def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
     if transcript is None:
         typer.echo(f"no transcript yet: `voicecard transcribe {entry.id}` makes one")
         return
-    from voicecard.transcribe.model import Transcript, clock
+    from voicecard.transcript import Transcript, clock
 
     for segment in Transcript.from_json(transcript).segments:
         speaker = f"{segment.speaker}: " if segment.speaker else ""

@@ -57,8 +57,8 @@ def evaluate(
     from dataclasses import asdict
 
     from voicecard.library.archive import Library
-    from voicecard.transcribe.model import Transcript
     from voicecard.transcribe.score import word_error_rate
+    from voicecard.transcript import Transcript
 
     with Library(library) as shelf:
         entry = shelf.entry(id)
@@ -104,7 +104,6 @@ def transcribe_each(shelf: Library, entries: Sequence[Entry], backend: Backend, 
 def transcribe_entry(shelf: Library, entry: Entry, backend: Backend, language: str = "") -> None:
     """Transcribe a recording and keep the result. Raises TranscribeError."""
     from voicecard.library.sound import kept
-    from voicecard.transcribe.model import markdown
     from voicecard.transcribe.pieces import transcribe_stretches
 
     recording = entry.recording()
@@ -117,11 +116,7 @@ def transcribe_entry(shelf: Library, entry: Entry, backend: Backend, language: s
             total_samples=recording.kept_samples,
             language=language,
         )
-    shelf.save_transcript(entry, transcript.to_json(), markdown(transcript, _title(entry)))
+    shelf.save_transcript(entry, transcript)
     note(
         f"{entry.id}: {len(transcript.segments)} passages transcribed by {transcript.backend}, model {transcript.model}"
     )
-
-
-def _title(entry: Entry) -> str:
-    return f"Recording {entry.id}" + (f", {entry.started:%Y-%m-%d %H:%M}" if entry.started else "")

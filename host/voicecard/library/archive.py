@@ -10,7 +10,11 @@ incoming/KEY.salvaged.part          one that is put together from an image of a 
 incoming/KEY.new/                   one that is whole and about to be filed
 recordings/2026/2026-11-22 05.09 k3f92b-12/
     card.vcr                        the card's own bytes
-    recording.json audio.flac transcript.json transcript.md
+    audio.flac                      the sound, silence put back where it was
+    recording.json                  what is known of it
+    transcript.md                   a page for people, who may edit it: title, tags, speakers' names, notes, what was said
+    transcript.json                 the words with their times
+    transcript.srt transcript.vtt   subtitles
 """
 
 from __future__ import annotations
@@ -20,33 +24,36 @@ import re
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from voicecard.errors import FormatError, LibraryError, VoicecardError
-from voicecard.library import placing
+from voicecard.library import edits, placing
 from voicecard.library.clocks import Clocks, Reading
 from voicecard.library.details import (
     DETAILS,
     ORIGINAL,
+    PAGE,
     TRANSCRIPT,
-    TRANSCRIPT_TEXT,
     UNDATED,
     Identity,
     checked_identity,
     folder_name,
     free_id,
 )
-from voicecard.library.entry import TIMES, Entry
-from voicecard.library.files import disk_errors, file_digest, read_json, write_json, write_whole
+from voicecard.library.entry import Entry
+from voicecard.library.files import disk_errors, file_digest, read_json, write_json
 from voicecard.library.filing import details_of, make_audio, place
 from voicecard.library.incoming import STAGED, WHOLE, Incoming
 from voicecard.library.index import DamagedIndexError, Index
 from voicecard.library.lock import WriteLock
 from voicecard.library.lookup import look_up
+from voicecard.library.texts import Edit, page_stamp, read_page, read_transcript, write_texts
+from voicecard.transcript import Transcript
 
 VERSION = 1
 T = TypeVar("T")
@@ -81,6 +88,7 @@ class Library:
                 self._index = self._new_index()
         try:
             self._catch_up()
+            self._notice_edits()
         except BaseException:
             self.close()
             raise
@@ -161,12 +169,28 @@ class Library:
         """The recording with this id, the only one that `id` is a part, the start or the end of, or the `latest`."""
         return self._ask(lambda index: self._entry(look_up(index, id)))
 
-    def save_transcript(self, entry: Entry, transcript: dict[str, Any], markdown: str) -> None:
-        """Keep a transcript beside its recording and index its segments. Raises ValueError if it is none."""
-        with self._lock, disk_errors(entry.folder), self._index.transaction():
-            self._index.put_transcript(entry.id, transcript)
-            write_json(entry.folder / TRANSCRIPT, transcript)
-            write_whole(entry.folder / TRANSCRIPT_TEXT, markdown.encode())
+    def save_transcript(self, entry: Entry, transcript: Transcript) -> Entry:
+        """Keep a transcript beside its recording, in place of an earlier one, make page and subtitles, and index it.
+
+        What a person wrote on the page stays. Raises ValueError for what JSON cannot hold."""
+        with self._rewriting(entry):
+            write_json(entry.folder / TRANSCRIPT, transcript.to_json())
+            write_texts(entry.folder, self._details(entry))
+        return self.entry(entry.id)
+
+    def set_title(self, entry: Entry, title: str | None) -> Entry:
+        """Say what a recording is called; nothing takes the title away."""
+        return self._edit(entry, edits.titled(title))
+
+    def add_tags(self, entry: Entry, tags: Iterable[str]) -> Entry:
+        return self._edit(entry, edits.tagged(tags))
+
+    def remove_tags(self, entry: Entry, tags: Iterable[str]) -> Entry:
+        return self._edit(entry, edits.untagged(tags))
+
+    def name_speaker(self, entry: Entry, label: str, name: str | None) -> Entry:
+        """Say who a label of the transcript is; instead of it the name given before will do. Nothing takes the name away."""
+        return self._edit(entry, edits.speaker_named(entry, label, name))
 
     def rebuild(self) -> None:
         """Make the index again from the files."""
@@ -189,9 +213,10 @@ class Library:
             make_audio(staged)
             row = self._index.find(content["card"], content["number"], content["nonce"])
             folder = row["folder"] if row else folder_name(content)
+            self._index.set_page_stamp(content["id"], None)
             place(staged, self._recordings / folder)
             with self._index.transaction():
-                self._take_in([folder])
+                self._take_in([folder], again=True)
                 self._index.set_intact(content["id"], (self._recordings / folder / ORIGINAL).stat().st_mtime_ns)
         return self.entry(content["id"])
 
@@ -206,18 +231,33 @@ class Library:
         if all(entry.summary()[name] == value for name, value in changes.items()):
             return
         content = self._details(entry) | changes
-        write_json(entry.folder / DETAILS, content)
         folder = self._recordings / folder_name(content)
-        if entry.folder.parent.name != UNDATED or folder.exists():
-            folder = entry.folder
-        else:
+        if entry.folder.parent.name == UNDATED and not folder.exists():
             folder.parent.mkdir(exist_ok=True)
             entry.folder.rename(folder)
-        intact_ns = self._index.intact_ns(entry.id)
-        with self._index.transaction():
-            self._index.remove([entry.folder.relative_to(self._recordings).as_posix()])
-            self._take_in([folder.relative_to(self._recordings).as_posix()])
-            self._index.set_intact(entry.id, intact_ns)
+            self._index.move(self._name(entry.folder), self._name(folder))
+            entry = replace(entry, folder=folder)
+        with self._rewriting(entry):
+            write_json(entry.folder / DETAILS, content)
+
+    def _edit(self, entry: Entry, change: Edit) -> Entry:
+        with self._rewriting(entry):
+            try:
+                write_texts(entry.folder, self._details(entry), change)
+            except ValueError as error:
+                raise LibraryError(f"{entry.folder / PAGE} cannot say this ({error}); say it shorter") from error
+        return self.entry(entry.id)
+
+    @contextmanager
+    def _rewriting(self, entry: Entry) -> Iterator[None]:
+        """Change files of a recording, then index it again. Where this is cut short, the next opening does the rest."""
+        with self._lock, disk_errors(entry.folder):
+            self._index.set_page_stamp(entry.id, None)
+            yield
+            self._take_in([self._name(entry.folder)], again=True)
+
+    def _name(self, folder: Path) -> str:
+        return folder.relative_to(self._recordings).as_posix()
 
     def _details(self, entry: Entry) -> dict[str, Any]:
         """Its recording.json, made again if it is damaged. Raises FormatError if that cannot be done."""
@@ -297,24 +337,41 @@ class Library:
             years = [year for year in os.scandir(self._recordings) if year.is_dir()]
             return {f"{year.name}/{item.name}" for year in years for item in os.scandir(year) if item.name[0] != "."}
 
-    def _take_in(self, folders: Iterable[str]) -> None:
+    def _notice_edits(self) -> None:
+        """Index again each recording whose page is another than was indexed, and finish what was cut short."""
+        stamps = self._ask(lambda index: index.page_stamps())
+        changed = [row for row in stamps if page_stamp(f"{self._recordings}/{row[0]}") != row[1]]
+        with suppress(VoicecardError):  # as in catching up
+            if changed:
+                with self._lock:
+                    self._take_in([folder for folder, stamp in changed if stamp is not None])
+                    self._take_in([folder for folder, stamp in changed if stamp is None], again=True)
+
+    def _take_in(self, folders: Iterable[str], again: bool = False) -> None:
         with self._index.transaction():
             for folder in sorted(folders):
-                self._index_folder(folder)
+                self._index_folder(folder, again)
 
-    def _index_folder(self, folder: str) -> None:
-        """Index what the files of one folder say; one that holds no recording, or a copy, is passed over."""
+    def _index_folder(self, folder: str, again: bool) -> None:
+        """Index what the files of one folder say; one that holds no recording, or a copy, is passed over.
+
+        Page and subtitles are made if there is no page, and `again`."""
         path = self._recordings / folder
         try:
             content = details_of(path, self.id_for)
         except (FormatError, OSError):
             return
-        if self._index.put(folder, content):
-            try:
-                self._index.put_transcript(content["id"], read_json(path / TRANSCRIPT))
-            except (OSError, ValueError):
-                # None yet, or a damaged one: `Entry.transcript` tells.
-                return
+        if not self._index.put(folder, content):
+            return
+        if again or not (path / PAGE).exists():
+            with suppress(OSError, LibraryError, ValueError):  # the recording itself must never wait for them
+                write_texts(path, content)
+        stamp = page_stamp(path)
+        page = read_page(path, content)
+        try:
+            self._index.put_texts(content["id"], page, read_transcript(path), stamp)
+        except ValueError:  # more segments than twelve hours can hold
+            self._index.put_texts(content["id"], page, None, stamp)
 
     def _whole_entry(self, row: sqlite3.Row | None) -> Entry | None:
         if row is None:
@@ -326,8 +383,4 @@ class Library:
             return None
 
     def _entry(self, row: sqlite3.Row) -> Entry:
-        fields = {name: row[name] for name in Entry.__slots__}
-        fields["folder"] = self._recordings / row["folder"]
-        fields |= {name: datetime.fromisoformat(row[name]) if row[name] else None for name in TIMES}
-        fields["salvaged"] = bool(row["salvaged"])
-        return Entry(**fields)
+        return Entry.of_row(row, self._recordings)

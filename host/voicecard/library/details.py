@@ -29,7 +29,8 @@
     sha256 bytes         of card.vcr
     files                names within the folder; one that is absent was not made (yet)
 
-Readers ignore fields that they do not know.
+Readers ignore fields that they do not know. Beside it lie card.vcr (firmware/FORMAT.md), audio.flac, transcript.json
+(transcript.py has its schema), transcript.md (page.py) and, of the same transcript, transcript.srt and transcript.vtt.
 """
 
 from __future__ import annotations
@@ -47,13 +48,15 @@ if TYPE_CHECKING:
 
 VERSION = 1
 ORIGINAL, AUDIO, DETAILS = "card.vcr", "audio.flac", "recording.json"
-TRANSCRIPT, TRANSCRIPT_TEXT = "transcript.json", "transcript.md"
+TRANSCRIPT, PAGE, SRT, VTT = "transcript.json", "transcript.md", "transcript.srt", "transcript.vtt"
 UNDATED = "undated"
 FILES = {
     "original": ORIGINAL,
     "audio": AUDIO,
     "transcript": TRANSCRIPT,
-    "transcript_text": TRANSCRIPT_TEXT,
+    "transcript_text": PAGE,
+    "srt": SRT,
+    "vtt": VTT,
 }
 _NUMBER, _MAYBE_NUMBER, _TEXT, _MAYBE_TEXT = (int, float), (int, NoneType), (str,), (str, NoneType)
 # The fields that the index needs.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voicecard.errors import LibraryError
 from voicecard.library import details
 from voicecard.library.files import read_json
+from voicecard.library.texts import read_page
 
 if TYPE_CHECKING:
     from voicecard.library.recording import Recording
@@ -20,10 +23,12 @@ TIMES = ("started", "not_before", "not_after")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Fields as in recording.json (details.py describes them); `marks` is their number."""
+    """Fields as in recording.json (details.py describes them), title and tags as on its page; `marks` is their number."""
 
     id: str
     folder: Path
+    title: str | None
+    tags: tuple[str, ...]
     card: str
     number: int
     nonce: str
@@ -47,6 +52,15 @@ class Entry:
     sha256: str
     salvaged: bool
     transcript_backend: str | None
+
+    @classmethod
+    def of_row(cls, row: sqlite3.Row, recordings: Path) -> Entry:
+        """From the index. Raises ValueError, IndexError for what none of ours wrote."""
+        fields = {name: row[name] for name in cls.__slots__}
+        fields["folder"] = recordings / row["folder"]
+        fields |= {name: datetime.fromisoformat(row[name]) if row[name] else None for name in TIMES}
+        fields |= {"salvaged": bool(row["salvaged"]), "tags": tuple(json.loads(row["tags"]))}
+        return cls(**fields)
 
     @property
     def original(self) -> Path:
@@ -77,11 +91,15 @@ class Entry:
         path = self.folder / details.TRANSCRIPT
         return _read(path) if path.exists() else None
 
+    def speakers(self) -> dict[str, str]:
+        """The names that people gave, by the labels in the transcript."""
+        return dict(read_page(self.folder, self.details()).speakers)
+
     def summary(self) -> dict[str, Any]:
         """What `ls --json` prints: the fields, as JSON has them."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         times = {name: fields[name].isoformat() if fields[name] else None for name in TIMES}
-        return fields | times | {"folder": str(self.folder)}
+        return fields | times | {"folder": str(self.folder), "tags": list(self.tags)}
 
 
 def _read(path: Path) -> dict[str, Any]:

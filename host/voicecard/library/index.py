@@ -6,14 +6,19 @@ network and synchronised folders do not have, and leaves two more files beside t
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from voicecard.errors import LibraryError
+from voicecard.library.page import Page
+from voicecard.library.words import to_index
+from voicecard.transcript import Transcript
 
 # Append only: a library of any age is brought up to date, step by step, each in a transaction with its number.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -40,7 +45,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # When card.vcr had last been modified as its digest was last found right.
         "ALTER TABLE recordings ADD COLUMN intact_ns INTEGER",
     ),
+    (
+        "ALTER TABLE recordings ADD COLUMN title TEXT",
+        "ALTER TABLE recordings ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+        # That of the page as it was read; NULL: the files are to be made again, something cut that short.
+        "ALTER TABLE recordings ADD COLUMN page_stamp TEXT",
+        "DROP TABLE segments",
+        # `id` grows with the time of the recording, see put_texts; `text` and `speaker` as words.py has them. `start_s` is
+        # NULL where the text is a recording's title and tags.
+        """CREATE TABLE segments (
+            id INTEGER PRIMARY KEY, recording TEXT NOT NULL,
+            start_s REAL, end_s REAL, label TEXT, speaker TEXT, text TEXT NOT NULL)""",
+        """CREATE VIRTUAL TABLE passages USING fts5 (
+            text, speaker, content = 'segments', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2')""",
+        """CREATE TRIGGER segment_new AFTER INSERT ON segments BEGIN
+            INSERT INTO passages (rowid, text, speaker) VALUES (new.id, new.text, new.speaker); END""",
+        """CREATE TRIGGER segment_gone AFTER DELETE ON segments BEGIN
+            INSERT INTO passages (passages, rowid, text, speaker) VALUES ('delete', old.id, old.text, old.speaker); END""",
+    ),
 )
+# A recording's passages have the ids from placed_ms << _SLOT_BITS on: so the newest are found without sorting.
+_SLOT_BITS = 20
+_LAST_SLOT = (1 << 43) - 1  # in the year 2248
 
 _SAME_IN_DETAILS = (
     *("id", "card", "number", "nonce", "boot", "kind", "started", "started_how", "uncertainty_ms"),
@@ -66,7 +92,6 @@ class Index:
         try:
             with self._errors():
                 self._db.row_factory = sqlite3.Row
-                self._db.execute("PRAGMA foreign_keys = ON")
                 self._migrate()
         except BaseException:
             self._db.close()
@@ -77,10 +102,10 @@ class Index:
 
     def rows(self) -> list[sqlite3.Row]:
         """All recordings, the earliest first; one without a date stands where it may have begun at the earliest."""
-        return self._all("SELECT * FROM recordings ORDER BY placed_ms, number, id")
+        return self.select("SELECT * FROM recordings ORDER BY placed_ms, number, id")
 
     def rows_of(self, card: str) -> list[sqlite3.Row]:
-        return self._all("SELECT * FROM recordings WHERE card = ? ORDER BY number, id", card)
+        return self.select("SELECT * FROM recordings WHERE card = ? ORDER BY number, id", card)
 
     def row(self, id: str) -> sqlite3.Row | None:
         return self._one("SELECT * FROM recordings WHERE id = ?", id)
@@ -90,10 +115,14 @@ class Index:
 
     def ids(self) -> list[str]:
         """All ids, the earliest recording first."""
-        return [id for (id,) in self._all("SELECT id FROM recordings ORDER BY placed_ms, number, id")]
+        return [id for (id,) in self.select("SELECT id FROM recordings ORDER BY placed_ms, number, id")]
 
     def folders(self) -> set[str]:
-        return {folder for (folder,) in self._all("SELECT folder FROM recordings")}
+        return {folder for (folder,) in self.select("SELECT folder FROM recordings")}
+
+    def page_stamps(self) -> list[tuple[str, str | None]]:
+        """(folder, stamp of its page as it was read) of all recordings."""
+        return [(folder, stamp) for folder, stamp in self.select("SELECT folder, page_stamp FROM recordings")]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -114,20 +143,38 @@ class Index:
         """Index one recording by its checked details; False if another folder holds the same one already."""
         row = _row(folder, details)
         with self.transaction():
-            self._db.execute("DELETE FROM recordings WHERE folder = ?", (folder,))
+            old = self._one("SELECT intact_ns FROM recordings WHERE folder = ? AND sha256 = ?", folder, row["sha256"])
+            self.remove([folder])
+            row["intact_ns"] = old["intact_ns"] if old else None
             columns, marks = ", ".join(row), ", ".join("?" * len(row))
             insert = f"INSERT OR IGNORE INTO recordings ({columns}) VALUES ({marks})"
             return self._db.execute(insert, tuple(row.values())).rowcount == 1
 
-    def put_transcript(self, id: str, transcript: dict[str, Any]) -> None:
-        """Index a transcript's segments in place of earlier ones. Raises ValueError if it is none."""
-        segments = _segments(id, transcript)
+    def put_texts(self, id: str, page: Page, transcript: Transcript | None, stamp: str) -> None:
+        """Index what is written of a recording, in place of what was: by the page of this stamp, and the transcript."""
+        tags = json.dumps(page.tags, ensure_ascii=False)
+        backend = transcript.backend if transcript else None
+        passages = list(_passages(id, page, transcript))
         with self.transaction():
-            self._db.execute("DELETE FROM segments WHERE recording = ?", (id,))
-            insert = "INSERT INTO segments (recording, start_s, end_s, speaker, text) VALUES (?, ?, ?, ?, ?)"
-            self._db.executemany(insert, segments)
-            update = "UPDATE recordings SET transcript_backend = ? WHERE id = ?"
-            self._db.execute(update, (str(transcript.get("backend", "")), id))
+            update = "UPDATE recordings SET title = ?, tags = ?, page_stamp = ?, transcript_backend = ? WHERE id = ?"
+            self._db.execute(update, (page.title, tags, stamp, backend, id))
+            row = self.row(id)
+            if row is None:
+                return
+            # Recordings of the same millisecond share its slot, by their ids: what is found must not hang on who came first.
+            first, end = slot(row["placed_ms"]), slot(row["placed_ms"], after=True)
+            others = "SELECT * FROM segments WHERE id >= ? AND id < ? AND recording != ? ORDER BY id"
+            passages += [tuple(other)[1:] for other in self.select(others, first, end, id)]
+            if len(passages) > end - first:
+                raise ValueError("too many segments")
+            passages.sort(key=itemgetter(0))
+            self._db.execute("DELETE FROM segments WHERE id >= ? AND id < ?", (first, end))
+            numbered = ((number, *passage) for number, passage in enumerate(passages, start=first))
+            self._db.executemany("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", numbered)
+
+    def set_page_stamp(self, id: str, stamp: str | None) -> None:
+        with self.transaction():
+            self._db.execute("UPDATE recordings SET page_stamp = ? WHERE id = ?", (stamp, id))
 
     def intact_ns(self, id: str) -> int | None:
         row = self._one("SELECT intact_ns FROM recordings WHERE id = ?", id)
@@ -137,9 +184,17 @@ class Index:
         with self.transaction():
             self._db.execute("UPDATE recordings SET intact_ns = ? WHERE id = ?", (modified_ns, id))
 
+    def move(self, folder: str, new: str) -> None:
+        with self.transaction():
+            self._db.execute("UPDATE recordings SET folder = ? WHERE folder = ?", (new, folder))
+
     def remove(self, folders: Iterable[str]) -> None:
         with self.transaction():
-            self._db.executemany("DELETE FROM recordings WHERE folder = ?", [(folder,) for folder in folders])
+            for folder in folders:
+                for id, placed_ms in self.select("SELECT id, placed_ms FROM recordings WHERE folder = ?", folder):
+                    span = slot(placed_ms), slot(placed_ms, after=True)
+                    self._db.execute("DELETE FROM segments WHERE id >= ? AND id < ? AND recording = ?", (*span, id))
+                    self._db.execute("DELETE FROM recordings WHERE id = ?", (id,))
 
     def _migrate(self) -> None:
         for step, statements in enumerate(MIGRATIONS):
@@ -158,12 +213,12 @@ class Index:
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         return version
 
-    def _all(self, query: str, *values: str | int) -> list[sqlite3.Row]:
+    def select(self, query: str, *values: str | int) -> list[sqlite3.Row]:
         with self._errors():
             return self._db.execute(query, values).fetchall()
 
     def _one(self, query: str, *values: str | int) -> sqlite3.Row | None:
-        return next(iter(self._all(query, *values)), None)
+        return next(iter(self.select(query, *values)), None)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -184,18 +239,22 @@ def _row(folder: str, details: dict[str, Any]) -> dict[str, Any]:
     return row | {"folder": folder, "placed_ms": round(placed.timestamp() * 1000), "marks": len(details["marks"])}
 
 
-def _segments(id: str, transcript: dict[str, Any]) -> list[tuple[str, float, float, str | None, str]]:
-    try:
-        return [
-            (id, float(part["start_s"]), float(part["end_s"]), _maybe_text(part.get("speaker")), str(part["text"]))
-            for part in transcript["segments"]
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no transcript: {error!r}") from error
+def slot(placed_ms: int, after: bool = False) -> int:
+    """The id of the first passage of the recordings placed there, or after those."""
+    return min(max(placed_ms, 0), _LAST_SLOT) + after << _SLOT_BITS
 
 
-def _maybe_text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _passages(id: str, page: Page, transcript: Transcript | None) -> Iterator[tuple[Any, ...]]:
+    """The rows of a recording in `segments` without their ids: its title and tags first."""
+    about = to_index(" ".join([page.title or "", *(f"#{tag}" for tag in page.tags)]))
+    if about:
+        yield id, None, None, None, None, about
+    names = {label: to_index(name) for label, name in page.speakers.items()}
+    for segment in transcript.segments if transcript else ():
+        if text := to_index(segment.text):
+            label = segment.speaker
+            speaker = None if label is None else names.get(label) or to_index(label)
+            yield id, segment.start_s, segment.end_s, label, speaker, text
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

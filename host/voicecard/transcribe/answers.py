@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from voicecard.subtitles import srt, vtt
 from voicecard.transcribe.model import Segment, Transcript
-from voicecard.transcribe.subtitles import srt, vtt
 
 FORMATS = {
     "json": "application/json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import IO, Any
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
@@ -21,13 +21,21 @@ _BLOCK_S = 10
 _AV_RATE = 16_000
 
 
+class Readable(Protocol):
+    """What is read of a binary file."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+    def tell(self) -> int: ...
+
+
 class Sound:
     """An open file of sound: `sample_rate`, and `stretches()` as the transcription takes them.
 
     libsndfile reads WAV, FLAC, Ogg (Vorbis, Opus) and MP3; ffmpeg's libraries, if the package av is there, M4A and WebM.
     Both read from the file alone, never from what it may point to. Raises UsageError for anything else."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Readable) -> None:
         self.seconds = 0.0
         container = _container(file)
         try:
@@ -49,7 +57,7 @@ class Sound:
                 raise UsageError(f"the file has more than {MAX_SOUND_S // 3600} hours of sound: send it in parts")
 
 
-def _container(file: IO[bytes]) -> str:
+def _container(file: Readable) -> str:
     """ffmpeg's name of a container that libsndfile does not read."""
     start = file.read(12)
     file.seek(0)
@@ -58,7 +66,7 @@ def _container(file: IO[bytes]) -> str:
     return "matroska" if start[:4] == b"\x1a\x45\xdf\xa3" else ""
 
 
-def _by_soundfile(file: IO[bytes]) -> tuple[int, Iterator[Samples]]:
+def _by_soundfile(file: Readable) -> tuple[int, Iterator[Samples]]:
     sound = soundfile.SoundFile(file)
     if sound.samplerate not in SAMPLE_RATES or sound.channels > MAX_CHANNELS:
         raise UsageError(f"{sound.channels} channels at {sound.samplerate} Hz are no sound that can be transcribed")
@@ -73,7 +81,7 @@ def _by_soundfile(file: IO[bytes]) -> tuple[int, Iterator[Samples]]:
     return sound.samplerate, blocks()
 
 
-def _by_av(file: IO[bytes], container: str) -> Iterator[Samples]:
+def _by_av(file: Readable, container: str) -> Iterator[Samples]:
     if find_spec("av") is None:
         raise UsageError("M4A and WebM need ffmpeg here (`pip install av` brings it): send WAV, FLAC, Ogg or MP3")
     import av

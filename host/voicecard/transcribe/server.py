@@ -11,10 +11,11 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from voicecard.config import Config, Setting
@@ -361,6 +362,28 @@ async def _transcribed(request: Request, asked: _Asked, is_ending: Callable[[], 
         work.cancel()
 
 
+class _Upload:
+    """An uploaded file that is at its end once it is closed, which may happen while a thread that nobody waits for still reads."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        with suppress(ValueError):
+            return self._file.read(size)
+        return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with suppress(ValueError):
+            return self._file.seek(offset, whence)
+        return 0
+
+    def tell(self) -> int:
+        with suppress(ValueError):
+            return self._file.tell()
+        return 0
+
+
 def _work(asked: _Asked, stop: Event) -> tuple[Transcript, float]:
     from voicecard.transcribe.decode import Sound
     from voicecard.transcribe.pieces import transcribe_stretches
@@ -369,7 +392,7 @@ def _work(asked: _Asked, stop: Event) -> tuple[Transcript, float]:
         if stop.is_set():
             raise TranscribeError("nobody waits for the transcript any more")
 
-    sound = Sound(asked.file.file)
+    sound = Sound(_Upload(asked.file.file))
     transcript = transcribe_stretches(
         asked.desk.backend, sound.stretches(), sound.sample_rate, go_on, language=asked.language
     )
