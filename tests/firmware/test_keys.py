@@ -38,6 +38,22 @@ def test_bounce_and_spikes_are_no_gestures():
     assert gestures([1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 0, 0]) == [PRESS, TAP]
 
 
+def test_a_tap_under_an_erase_is_told():
+    """Nobody looks for up to 60 ms: of a tap of 80 ms two polls are left."""
+    key = Key()
+    assert [key.step(down, ms) for ms, down in ((0, False), (60, True), (70, True), (80, False), (90, False))] == [
+        None,
+        None,
+        PRESS,
+        None,
+        TAP,
+    ]
+    key = Key()
+    assert [key.step(down, ms) for ms, down in ((0, False), (60, True), (70, False), (80, True), (90, False))] == [
+        None
+    ] * 5
+
+
 def test_a_hold_is_told_while_held_and_ends_with_a_release():
     polls = HOLD_MS // POLL_MS
     assert gestures([1] * (polls + 10) + [0] * 5) == [PRESS, LONG, HOLD, RELEASE]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from soak.bench import CARD, Bench, running_bench
+from soak.kinds import USB
 from voicecard.device.client import CardLink
 from voicecard.device.port import Port
 from voicecard.firmware.wire import frame, message
@@ -24,7 +25,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with running_bench(tmp_path_factory.mktemp("bench"), SECTORS) as bench:
+    with running_bench(tmp_path_factory.mktemp("bench"), SECTORS, USB) as bench:
         yield bench
 
 

@@ -28,23 +28,32 @@ class Key:
         self._ignored = False
         self._together = False
         self._seen_up = False
-        self._changing_ms = None
+        self._steady_ms = None  # when it was last read as it was
+        self._changing = False
         self._pressed_ms = 0
         self._told = PRESS
 
     def step(self, down, now_ms, other=False):
         """`other`: whether another key is down."""
         if down == self.down:
-            self._changing_ms = None
+            self._steady_ms = now_ms
+            self._changing = False
             self._seen_up = self._seen_up or not down
             return self._held(now_ms, other) if down else None
-        if self._changing_ms is None:
-            self._changing_ms = now_ms
-        if time.ticks_diff(now_ms, self._changing_ms) < DEBOUNCE_MS:
+        if not self._is_steady(now_ms):
             return None
         self.down = down
-        self._changing_ms = None
+        self._changing = False
         return self._press(now_ms, other) if down else self._release()
+
+    def _is_steady(self, now_ms):
+        """Whether it has been read as another twice in a row, and not as it was for long enough.
+
+        The time for which an erase kept anybody from looking counts, too: a tap is not much longer."""
+        if self._steady_ms is None:
+            self._steady_ms = now_ms
+        was_changing, self._changing = self._changing, True
+        return was_changing and time.ticks_diff(now_ms, self._steady_ms) >= DEBOUNCE_MS
 
     def ignore(self):
         """What it does until it has come up counts for nothing."""
