@@ -13,6 +13,7 @@ from voicecard.firmware.wire.message import DIGEST
 from voicecard.firmware.wire.sector import SECTOR_BYTES
 from voicecard.library.archive import Library
 from voicecard.library.clocks import Reading
+from voicecard.library.details import Identity
 from voicecard.library.entry import Entry
 from voicecard.library.files import file_digest
 from voicecard.library.incoming import Incoming
@@ -46,6 +47,7 @@ def sync(link: CardLink, library: Library, on_progress: Progress | None = None) 
     with library.writing():
         remember_clock(link, library)
         link.set_clock()
+        library.trash.empty()
         lacking = _lacking(link, library, report)
         with _Arrivals(link, library, report, on_progress) as arrivals:
             arrivals.bring(lacking)
@@ -63,13 +65,13 @@ def remember_clock(link: CardLink, library: Library) -> None:
 
 
 def _lacking(link: CardLink, library: Library, report: SyncReport) -> list[Listed]:
-    """The finished recordings that the library lacks."""
-    lacking = []
+    """The finished recordings that the library lacks. What was thrown away it does not lack: that stays as the card has it."""
+    lacking, thrown_away = [], library.trash.identities()
     for listed in link.recordings(library.id):
         try:
             if not listed.ended:
                 report.open += 1
-            elif _holds(link, library, listed):
+            elif Identity(report.card, listed.number, listed.nonce) in thrown_away or _holds(link, library, listed):
                 report.known += 1
             else:
                 lacking.append(listed)

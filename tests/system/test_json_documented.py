@@ -75,8 +75,14 @@ def printed(voicecard: Run, conversation: Path, tmp_path: Path, monkeypatch: pyt
     ask("evaluate", "latest", "--reference", reference)
     ask("config get", "transcribe.backend")
     ask("show", "latest")
+    ask("ls")
     ask("vad", conversation)
-    for command in ("ls", "backends", "config list", "key list"):
+    ask("search", "contract")
+    ask("speakers", "latest")
+    ask("stats")
+    assert voicecard("rm", "latest").returncode == 0
+    ask("trash")
+    for command in ("backends", "config list", "key list"):
         ask(command)
     return answers
 

@@ -8,19 +8,23 @@ import typer
 
 from voicecard import __version__
 from voicecard.cli import (
+    at_hand,
     backends,
     card,
     config,
     conformance,
     device,
+    editing,
     health,
     hearing,
     keys,
     library,
     prompt,
+    search,
     server,
     syncing,
     transcribing,
+    trash,
 )
 
 app = typer.Typer(
@@ -55,6 +59,10 @@ conformance.add_commands(app)
 card.add_commands(app)
 prompt.add_commands(app)
 library.add_commands(app)
+search.add_commands(app)
+editing.add_commands(app)
+at_hand.add_commands(app)
+trash.add_commands(app)
 transcribing.add_commands(app)
 backends.add_commands(app)
 server.add_commands(app)

@@ -42,7 +42,7 @@ def list_recordings(library: LibraryPath = None, as_json: AsJson = False) -> Non
     if as_json:
         print_json([entry.summary() for entry in entries])
     elif entries:
-        table(("ID", "STARTED", "LENGTH", "SPEECH", "TRANSCRIPT"), [_row(entry) for entry in entries])
+        table(("ID", "STARTED", "LENGTH", "SPEECH", "TRANSCRIPT", "TITLE"), [_row(entry) for entry in entries])
     else:
         note(f"the library {shelf.path} is empty: plug a card in and run `voicecard sync`")
 
@@ -53,9 +53,10 @@ def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
 
     with Library(library) as shelf:
         entry = shelf.entry(id)
-        details, transcript = entry.details(), entry.transcript()
+        details, transcript, names = entry.details(), entry.transcript(), entry.speakers()
     if as_json:
-        print_json({**details, "folder": str(entry.folder), "transcript": transcript})
+        page = {"title": entry.title, "tags": list(entry.tags), "speakers": names}
+        print_json({**details, **page, "folder": str(entry.folder), "transcript": transcript})
         return
     for name, value in _details(entry):
         typer.echo(f"{name:<10} {value}")
@@ -63,9 +64,10 @@ def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
     if transcript is None:
         typer.echo(f"no transcript yet: `voicecard transcribe {entry.id}` makes one")
         return
+    from voicecard.library.rendering import passages
     from voicecard.transcript import Transcript, clock
 
-    for segment in Transcript.from_json(transcript).segments:
+    for segment in passages(Transcript.from_json(transcript), names):
         speaker = f"{segment.speaker}: " if segment.speaker else ""
         typer.echo(f"[{clock(segment.start_s)}] {speaker}{segment.text}")
 
@@ -103,7 +105,8 @@ def _minute(time: datetime) -> str:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     transcript = entry.transcript_backend or "-"
-    return entry.id, _started(entry), duration(entry.length_s), duration(entry.speech_s), transcript
+    about = " ".join([entry.title or "", *(f"#{tag}" for tag in entry.tags)]).strip()
+    return entry.id, _started(entry), duration(entry.length_s), duration(entry.speech_s), transcript, about
 
 
 def _details(entry: Entry) -> list[tuple[str, str]]:
@@ -111,17 +114,19 @@ def _details(entry: Entry) -> list[tuple[str, str]]:
     if entry.started and entry.uncertainty_ms is not None:
         started += f"  ({entry.started_how}, within {max(1, round(entry.uncertainty_ms / 1000))} s)"
     details = entry.details()
+    lost = f"{entry.lost_s:.1f} s by the card, {entry.unknown_s:.1f} s unexplained"
     rows = [
         ("recording", entry.id),
+        *([("title", entry.title)] if entry.title else []),
+        *([("tags", " ".join(f"#{tag}" for tag in entry.tags))] if entry.tags else []),
         ("started", started),
         ("length", duration(entry.length_s)),
         ("kept", f"{duration(entry.kept_s)}, {duration(entry.silence_skipped_s)} of silence skipped"),
+        *([("lost", lost)] if entry.lost_s or entry.unknown_s else []),
         ("marks", ", ".join(duration(at) for at in details["marks"]) or "none"),
         ("ended by", entry.end_reason or "unknown"),
         ("folder", str(entry.folder)),
     ]
-    if entry.lost_s or entry.unknown_s:
-        rows.insert(4, ("lost", f"{entry.lost_s:.1f} s by the card, {entry.unknown_s:.1f} s unexplained"))
     if details.get("notes"):
         rows.append(("notes", "; ".join(details["notes"])))
     return rows

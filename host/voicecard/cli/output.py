@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     for row in [headings, *rows]:
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
         typer.echo("  ".join([*cells, row[-1]]))
+
+
+def styled(text: str) -> str:
+    """Bold on a terminal, unless NO_COLOR (https://no-color.org) is set."""
+    return text if os.environ.get("NO_COLOR") or not sys.stdout.isatty() else typer.style(text, bold=True)
 
 
 def duration(seconds: float) -> str:

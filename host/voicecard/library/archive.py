@@ -8,6 +8,7 @@ incoming/KEY.vcr.part               a recording on its way in
 incoming/KEY.whole.json             it is all there, and perhaps proved
 incoming/KEY.salvaged.part          one that is put together from an image of a card's flash
 incoming/KEY.new/                   one that is whole and about to be filed
+trash/ removed.json                 what was thrown away, see trash.py
 recordings/2026/2026-11-22 05.09 k3f92b-12/
     card.vcr                        the card's own bytes
     audio.flac                      the sound, silence put back where it was
@@ -52,7 +53,9 @@ from voicecard.library.incoming import STAGED, WHOLE, Incoming
 from voicecard.library.index import DamagedIndexError, Index
 from voicecard.library.lock import WriteLock
 from voicecard.library.lookup import look_up
+from voicecard.library.search import Hit, Wanted, search
 from voicecard.library.texts import Edit, page_stamp, read_page, read_transcript, write_texts
+from voicecard.library.trash import Trash
 from voicecard.transcript import Transcript
 
 VERSION = 1
@@ -77,6 +80,7 @@ class Library:
         self._incoming = self.path / "incoming"
         self._lock = WriteLock(self.path / "library.lock")
         self._clocks = Clocks(self.path / "clocks.json")
+        self.trash = Trash(self.path, self._lock)
         with disk_errors(self.path):
             self._recordings.mkdir(parents=True, exist_ok=True)
             self._incoming.mkdir(exist_ok=True)
@@ -169,6 +173,10 @@ class Library:
         """The recording with this id, the only one that `id` is a part, the start or the end of, or the `latest`."""
         return self._ask(lambda index: self._entry(look_up(index, id)))
 
+    def search(self, wanted: Wanted, limit: int = 20) -> list[Hit]:
+        """Passages in which it was said, the best first; see search.py."""
+        return self._ask(lambda index: search(index, self._recordings, wanted, limit))
+
     def save_transcript(self, entry: Entry, transcript: Transcript) -> Entry:
         """Keep a transcript beside its recording, in place of an earlier one, make page and subtitles, and index it.
 
@@ -191,6 +199,18 @@ class Library:
     def name_speaker(self, entry: Entry, label: str, name: str | None) -> Entry:
         """Say who a label of the transcript is; instead of it the name given before will do. Nothing takes the name away."""
         return self._edit(entry, edits.speaker_named(entry, label, name))
+
+    def remove(self, entry: Entry) -> None:
+        """Move a recording to the trash, for 30 days. No sync brings it in again."""
+        with self._lock, disk_errors(entry.folder):
+            self.trash.throw_away(entry)
+            self._index.remove([self._name(entry.folder)])
+
+    def take_back(self, id: str) -> Entry:
+        """Move a recording out of the trash, to where it was."""
+        with self._lock, disk_errors(self.path):
+            self._take_in([self._name(self.trash.take_back(id))])
+        return self.entry(id)
 
     def rebuild(self) -> None:
         """Make the index again from the files."""
