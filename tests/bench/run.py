@@ -17,6 +17,7 @@ SCRIPTS: dict[str, list[str]] = {
     "gate.py": ["--json"],
     "link.py": [],
     "link_nothing_new.py": [],
+    "search.py": [],
     "words.py": ["--json"],
 }
 UNITS = {
@@ -36,6 +37,7 @@ UNITS = {
     "bytes_per_s": "bytes/s",
     "_share": "of the bus",
     "over_mpremote": "x mpremote cp",
+    "_ms": "ms",
     "_s": "s",
 }
 

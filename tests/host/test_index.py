@@ -37,7 +37,7 @@ def test_an_older_index_gets_the_steps_it_lacks_and_keeps_its_content(
     more = (("ALTER TABLE recordings ADD COLUMN nickname TEXT",), ("UPDATE recordings SET nickname = 'none'",))
     monkeypatch.setattr(index, "MIGRATIONS", index.MIGRATIONS + more)
     with closing(Index(path)) as new:
-        (row,) = new.rows()
+        (row,) = new.select("SELECT * FROM recordings")
         assert (row["id"], row["nickname"]) == ("k3f92b-1", "none")
 
 

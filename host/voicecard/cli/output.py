@@ -22,10 +22,11 @@ def note(sentence: str) -> None:
 
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Columns as wide as their widest cell; the last one is not padded."""
-    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
-    for row in [headings, *rows]:
-        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        typer.echo("  ".join([*cells, row[-1]]))
+    lines = [headings, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths[-1] = 0
+    padded = ("  ".join([cell.ljust(width) for cell, width in zip(line, widths, strict=True)]) for line in lines)
+    typer.echo("\n".join(padded))
 
 
 def styled(text: str) -> str:

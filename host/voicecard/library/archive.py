@@ -27,7 +27,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -256,7 +255,7 @@ class Library:
             folder.parent.mkdir(exist_ok=True)
             entry.folder.rename(folder)
             self._index.move(self._name(entry.folder), self._name(folder))
-            entry = replace(entry, folder=folder)
+            entry = entry._replace(folder=folder)
         with self._rewriting(entry):
             write_json(entry.folder / DETAILS, content)
 
@@ -310,7 +309,7 @@ class Library:
         """Answer from the index; if it turns out damaged, from a new one."""
         try:
             return query(self._index)
-        except (DamagedIndexError, ValueError, IndexError):
+        except (DamagedIndexError, ValueError, TypeError):
             # SQLite finds damage in its structure, not in a date or a column's name.
             self.rebuild()
             return query(self._index)
@@ -403,4 +402,4 @@ class Library:
             return None
 
     def _entry(self, row: sqlite3.Row) -> Entry:
-        return Entry.of_row(row, self._recordings)
+        return Entry.of_row(row, str(self._recordings))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from voicecard.errors import LibraryError
 from voicecard.library import details
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
 TIMES = ("started", "not_before", "not_after")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Fields as in recording.json (details.py describes them), title and tags as on its page; `marks` is their number."""
+class Entry(NamedTuple):
+    """Fields as in recording.json (details.py describes them), title and tags as on its page; `marks` is their number.
+
+    A tuple, for a list of ten thousand is made while somebody waits."""
 
     id: str
     folder: Path
@@ -54,13 +54,18 @@ class Entry:
     transcript_backend: str | None
 
     @classmethod
-    def of_row(cls, row: sqlite3.Row, recordings: Path) -> Entry:
-        """From the index. Raises ValueError, IndexError for what none of ours wrote."""
-        fields = {name: row[name] for name in cls.__slots__}
-        fields["folder"] = recordings / row["folder"]
-        fields |= {name: datetime.fromisoformat(row[name]) if row[name] else None for name in TIMES}
-        fields |= {"salvaged": bool(row["salvaged"]), "tags": tuple(json.loads(row["tags"]))}
-        return cls(**fields)
+    def of_row(cls, row: sqlite3.Row, recordings: str) -> Entry:
+        """From a row of the index whose first columns are COLUMNS; `recordings` is the folder of all.
+
+        Raises ValueError, TypeError for what none of ours wrote."""
+        values = list(row)[: len(cls._fields)]
+        values[_FOLDER] = Path(f"{recordings}/{values[_FOLDER]}")
+        values[_TAGS] = tuple(json.loads(values[_TAGS])) if values[_TAGS] != "[]" else ()
+        values[_SALVAGED] = bool(values[_SALVAGED])
+        for at in _TIMES:
+            if values[at] is not None:
+                values[at] = datetime.fromisoformat(values[at])
+        return cls._make(values)
 
     @property
     def original(self) -> Path:
@@ -97,7 +102,7 @@ class Entry:
 
     def summary(self) -> dict[str, Any]:
         """What `ls --json` prints: the fields, as JSON has them."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields = self._asdict()
         times = {name: fields[name].isoformat() if fields[name] else None for name in TIMES}
         return fields | times | {"folder": str(self.folder), "tags": list(self.tags)}
 
@@ -107,3 +112,8 @@ def _read(path: Path) -> dict[str, Any]:
         return read_json(path)
     except (OSError, ValueError) as error:
         raise LibraryError(f"{path} cannot be read ({error}); restore it, or move it away") from error
+
+
+_FOLDER, _TAGS, _SALVAGED = map(Entry._fields.index, ("folder", "tags", "salvaged"))
+_TIMES = tuple(map(Entry._fields.index, TIMES))
+COLUMNS = ", ".join(f"recordings.{name}" for name in Entry._fields)

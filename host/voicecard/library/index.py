@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from voicecard.errors import LibraryError
+from voicecard.library.entry import COLUMNS
 from voicecard.library.page import Page
 from voicecard.library.words import to_index
 from voicecard.transcript import Transcript
@@ -68,6 +69,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 _SLOT_BITS = 20
 _LAST_SLOT = (1 << 43) - 1  # in the year 2248
 
+_SELECT = f"SELECT {COLUMNS}, placed_ms FROM recordings"  # what Entry.of_row takes
+
 _SAME_IN_DETAILS = (
     *("id", "card", "number", "nonce", "boot", "kind", "started", "started_how", "uncertainty_ms"),
     *("length_s", "kept_s", "speech_s", "silence_skipped_s", "lost_s", "unknown_s", "end_reason", "bytes", "sha256"),
@@ -102,16 +105,16 @@ class Index:
 
     def rows(self) -> list[sqlite3.Row]:
         """All recordings, the earliest first; one without a date stands where it may have begun at the earliest."""
-        return self.select("SELECT * FROM recordings ORDER BY placed_ms, number, id")
+        return self.select(f"{_SELECT} ORDER BY placed_ms, number, id")
 
     def rows_of(self, card: str) -> list[sqlite3.Row]:
-        return self.select("SELECT * FROM recordings WHERE card = ? ORDER BY number, id", card)
+        return self.select(f"{_SELECT} WHERE card = ? ORDER BY number, id", card)
 
     def row(self, id: str) -> sqlite3.Row | None:
-        return self._one("SELECT * FROM recordings WHERE id = ?", id)
+        return self._one(f"{_SELECT} WHERE id = ?", id)
 
     def find(self, card: str, number: int, nonce: str) -> sqlite3.Row | None:
-        return self._one("SELECT * FROM recordings WHERE card = ? AND number = ? AND nonce = ?", card, number, nonce)
+        return self._one(f"{_SELECT} WHERE card = ? AND number = ? AND nonce = ?", card, number, nonce)
 
     def ids(self) -> list[str]:
         """All ids, the earliest recording first."""

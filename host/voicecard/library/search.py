@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from voicecard.library.entry import Entry
+from voicecard.library.entry import COLUMNS, Entry
 from voicecard.library.index import Index, slot
 from voicecard.library.query import expression, phrase
 from voicecard.library.words import from_index
@@ -79,7 +79,7 @@ def _select(index: Index, conditions: list[str], values: list[str], tag: str | N
         values = [*values, tag.lstrip("#")]
     marked = f"highlight(passages, 0, '{_BEGIN}', '{_END}')"
     query = (
-        f"SELECT recordings.*, segments.start_s, segments.end_s, segments.speaker, {marked} AS marked FROM passages "
+        f"SELECT {COLUMNS}, segments.start_s, segments.end_s, segments.speaker AS said_by, {marked} AS marked FROM passages "
         "JOIN segments ON segments.id = passages.rowid JOIN recordings ON recordings.id = segments.recording "
         f"WHERE {where} ORDER BY {order} LIMIT {min(limit, MOST_HITS)}"
     )
@@ -95,5 +95,5 @@ def _hit(row: sqlite3.Row, recordings: Path) -> Hit:
         text += span[1]
         at = span.end()
     text += marked[at:]
-    speaker = None if row["speaker"] is None else from_index(row["speaker"])
-    return Hit(Entry.of_row(row, recordings), row["start_s"], row["end_s"], speaker, text, tuple(found))
+    speaker = None if row["said_by"] is None else from_index(row["said_by"])
+    return Hit(Entry.of_row(row, str(recordings)), row["start_s"], row["end_s"], speaker, text, tuple(found))
