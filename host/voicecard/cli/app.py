@@ -15,8 +15,10 @@ from voicecard.cli import (
     conformance,
     device,
     editing,
+    exporting,
     health,
     hearing,
+    importing,
     keys,
     library,
     prompt,
@@ -59,6 +61,8 @@ conformance.add_commands(app)
 card.add_commands(app)
 prompt.add_commands(app)
 library.add_commands(app)
+importing.add_commands(app)
+exporting.add_commands(app)
 search.add_commands(app)
 editing.add_commands(app)
 at_hand.add_commands(app)

@@ -1,11 +1,9 @@
-"""Commands on the library: list, show, export."""
+"""Commands on the library: list, show."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,21 +14,9 @@ if TYPE_CHECKING:
     from voicecard.library.entry import Entry
 
 
-class AudioFormat(StrEnum):
-    wav = "wav"
-    flac = "flac"
-    wav_adpcm = "wav-adpcm"
-
-
-class KeepOrTrim(StrEnum):
-    keep = "keep"
-    trim = "trim"
-
-
 def add_commands(app: typer.Typer) -> None:
     app.command("ls")(list_recordings)
     app.command()(show)
-    app.command()(export)
 
 
 def list_recordings(library: LibraryPath = None, as_json: AsJson = False) -> None:
@@ -70,24 +56,6 @@ def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
     for segment in passages(Transcript.from_json(transcript), names):
         speaker = f"{segment.speaker}: " if segment.speaker else ""
         typer.echo(f"[{clock(segment.start_s)}] {speaker}{segment.text}")
-
-
-def export(
-    id: Id,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
-    format: Annotated[AudioFormat, typer.Option("--format", help="Kind of file.")] = AudioFormat.flac,
-    silence: Annotated[
-        KeepOrTrim, typer.Option(help="keep: silence is put back where it was; trim: only what the card kept.")
-    ] = KeepOrTrim.keep,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
-    library: LibraryPath = None,
-) -> None:
-    """Write a recording's sound to a file that other programs open."""
-    from voicecard.library.archive import Library
-    from voicecard.library.export import export as export_audio
-
-    with Library(library) as shelf:
-        export_audio(shelf.entry(id), format.value, silence.value, output, overwrite)
 
 
 def _started(entry: Entry) -> str:

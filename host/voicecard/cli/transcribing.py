@@ -103,17 +103,16 @@ def transcribe_each(shelf: Library, entries: Sequence[Entry], backend: Backend, 
 
 def transcribe_entry(shelf: Library, entry: Entry, backend: Backend, language: str = "") -> None:
     """Transcribe a recording and keep the result. Raises TranscribeError."""
-    from voicecard.library.sound import kept
     from voicecard.transcribe.pieces import transcribe_stretches
 
-    recording = entry.recording()
+    sound = entry.sound()
     with progress("transcribed") as update:
         transcript = transcribe_stretches(
             backend,
-            kept(recording),
-            recording.sample_rate,
+            sound.stretches,
+            sound.sample_rate,
             lambda done_s, total_s: update(entry.id, done_s, total_s),
-            total_samples=recording.kept_samples,
+            total_samples=sound.kept_samples,
             language=language,
         )
     shelf.save_transcript(entry, transcript)

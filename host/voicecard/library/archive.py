@@ -36,7 +36,7 @@ from voicecard.library import edits, placing
 from voicecard.library.clocks import Clocks, Reading
 from voicecard.library.details import (
     DETAILS,
-    ORIGINAL,
+    IMPORTED,
     PAGE,
     TRANSCRIPT,
     UNDATED,
@@ -44,6 +44,7 @@ from voicecard.library.details import (
     checked_identity,
     folder_name,
     free_id,
+    original_in,
 )
 from voicecard.library.entry import Entry
 from voicecard.library.files import disk_errors, file_digest, read_json, write_json
@@ -136,6 +137,20 @@ class Library:
         """A card has agreed to the digest of what was salvaged."""
         with self._lock, disk_errors(entry.folder):
             self._amend(entry, {"salvaged": False})
+
+    def imported(self, sha256: str) -> Entry | None:
+        """The recording that was made of a file with this digest."""
+        return next((entry for entry in self._of_card(IMPORTED) if entry.sha256 == sha256), None)
+
+    def free_number(self) -> int:
+        """For the next recording that no card has made: none that one here has, or one in the trash."""
+        here = [entry.number for entry in self._of_card(IMPORTED)]
+        return 1 + max(here + [one.number for one in self.trash.identities() if one.card == IMPORTED], default=0)
+
+    @property
+    def incoming(self) -> Path:
+        """Where recordings are until they are filed; on the same disk."""
+        return self._incoming
 
     def note_clock(self, card: str, boot: int, reading: Reading) -> None:
         """Remember what wall time a card's ticks mean."""
@@ -236,7 +251,8 @@ class Library:
             place(staged, self._recordings / folder)
             with self._index.transaction():
                 self._take_in([folder], again=True)
-                self._index.set_intact(content["id"], (self._recordings / folder / ORIGINAL).stat().st_mtime_ns)
+                if original := original_in(self._recordings / folder):
+                    self._index.set_intact(content["id"], original.stat().st_mtime_ns)
         return self.entry(content["id"])
 
     def _of_card(self, card: str) -> list[Entry]:
@@ -332,7 +348,7 @@ class Library:
 
     def _file_all(self, staged: Iterable[Path]) -> None:
         for folder in staged:
-            if (folder / ORIGINAL).exists():
+            if original_in(folder):
                 self.file(folder)
             else:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,8 @@
 
     version              1
     id                   name for people, e.g. k3f92b-12: card and number (and the nonce's start, if that is taken)
-    card number nonce    identity; nonce is 16 hex digits
+    card number nonce    identity; nonce is 16 hex digits. The card of a file that was imported is "import", its nonce the start
+                         of its SHA-256
     boot firmware        of the card, when it recorded; null if the file does not say
     ticks_us             microseconds from that start of the card to the recording's, or null
     kind                 recording or memo
@@ -26,7 +27,7 @@
     settings             the card's, as it recorded
     salvaged             true if no card has agreed to its sha256: it was put together from an image of the card's flash,
                          or this program ended before it had the card's answer
-    sha256 bytes         of card.vcr
+    sha256 bytes         of card.vcr, or of the file that was imported
     files                names within the folder; one that is absent was not made (yet)
 
 Readers ignore fields that they do not know. Beside it lie card.vcr (firmware/FORMAT.md), audio.flac, transcript.json
@@ -38,6 +39,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 ORIGINAL, AUDIO, DETAILS = "card.vcr", "audio.flac", "recording.json"
+IMPORTED = "import"  # stands for the card of what no card has recorded; its original is original.wav, original.m4a ...
 TRANSCRIPT, PAGE, SRT, VTT = "transcript.json", "transcript.md", "transcript.srt", "transcript.vtt"
 UNDATED = "undated"
 FILES = {
@@ -87,6 +90,12 @@ class Identity(NamedTuple):
     @property
     def key(self) -> str:
         return f"{self.name}-{self.nonce}"
+
+
+def original_in(folder: Path) -> Path | None:
+    """The file that all else in a recording's folder is made from, None if there is none."""
+    card = folder / ORIGINAL
+    return card if card.exists() else next(iter(sorted(folder.glob("original.*"))), None)
 
 
 def checked_identity(card: str, number: int, nonce: str) -> Identity:
@@ -136,7 +145,7 @@ def describe(
         "ticks_us": recording.start_ticks_us,
         "firmware": recording.firmware,
         "kind": recording.kind,
-        "started": _local(started).isoformat(timespec="milliseconds") if started else None,
+        "started": local(started).isoformat(timespec="milliseconds") if started else None,
         "started_how": how if started else "unknown",
         "uncertainty_ms": uncertainty_ms if started else None,
         "not_before": None,
@@ -166,7 +175,7 @@ def describe(
     }
 
 
-def _local(time: datetime) -> datetime:
+def local(time: datetime) -> datetime:
     """In the offset of the place where it was told, if that is known, else in this computer's."""
     return time.astimezone() if time.tzinfo is UTC else time
 

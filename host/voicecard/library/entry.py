@@ -15,7 +15,7 @@ from voicecard.library.texts import read_page
 
 if TYPE_CHECKING:
     from voicecard.library.recording import Recording
-    from voicecard.library.sound import Samples, Silence
+    from voicecard.library.sound import KeptSound, Samples, Silence
 
 TIMES = ("started", "not_before", "not_after")
 
@@ -69,7 +69,10 @@ class Entry(NamedTuple):
 
     @property
     def original(self) -> Path:
-        return self.folder / details.ORIGINAL
+        """The card's file, or the one that was imported."""
+        if self.card != details.IMPORTED:
+            return self.folder / details.ORIGINAL
+        return details.original_in(self.folder) or self.folder / "original"
 
     @property
     def audio(self) -> Path:
@@ -86,6 +89,14 @@ class Entry(NamedTuple):
         from voicecard.library.sound import samples
 
         return samples(self.recording(), silence)
+
+    def sound(self) -> KeptSound:
+        """What there is to hear. Raises FormatError, LibraryError."""
+        from voicecard.library import sound
+
+        if self.card == details.IMPORTED:
+            return sound.of_file(self.audio)
+        return sound.of_recording(self.recording())
 
     def details(self) -> dict[str, Any]:
         """The content of recording.json. Raises LibraryError."""

@@ -42,6 +42,8 @@ def make_audio(folder: Path) -> None:
         from voicecard.library.export import write_audio
         from voicecard.library.recording import read_recording
 
+        if not (folder / ORIGINAL).exists():
+            return  # imported, with its sound
         write_audio(read_recording(folder / ORIGINAL), "flac", "keep", folder / AUDIO)
     except (FormatError, LibraryError, OSError):
         return

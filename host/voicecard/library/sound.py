@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
-from voicecard.errors import FormatError
+from voicecard.errors import FormatError, LibraryError
 from voicecard.firmware.wire.block import CODEC_IMA_ADPCM, CODEC_STATE_BYTES
 from voicecard.library import adpcm
 from voicecard.library.recording import Recording, Sound
@@ -18,6 +22,31 @@ Silence = Literal["keep", "trim"]
 
 _BLOCKS_AT_ONCE = 2048
 _ZEROS_AT_ONCE = 1 << 20
+_STORED_AT_ONCE = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSound:
+    """Unbroken sound as (start, mono samples), in order, to be gone through once; `kept_samples` is all of it."""
+
+    stretches: Iterator[tuple[int, Samples]]
+    sample_rate: int
+    kept_samples: int
+
+
+def of_recording(recording: Recording) -> KeptSound:
+    return KeptSound(kept(recording), recording.sample_rate, recording.kept_samples)
+
+
+def of_file(audio: Path) -> KeptSound:
+    """Of a sound file that the library has made. Raises LibraryError if it cannot be read."""
+    try:
+        about = soundfile.info(audio)
+    except soundfile.SoundFileError as error:
+        raise _unreadable(audio, error) from error
+    return KeptSound(
+        zip(itertools.count(0, _STORED_AT_ONCE), stored(audio), strict=False), about.samplerate, about.frames
+    )
 
 
 def sound_samples(recording: Recording, silence: Silence) -> int:
@@ -63,6 +92,19 @@ def kept(recording: Recording) -> Iterator[tuple[int, Samples]]:
         breaks = np.flatnonzero(start[1:] != (start + count)[:-1]) + 1
         pieces = np.split(flat, np.cumsum(count)[breaks - 1])
         yield from zip(start[np.concatenate(([0], breaks))].tolist(), pieces, strict=True)
+
+
+def stored(audio: Path) -> Iterator[Samples]:
+    """The pieces of such a file, all but the last equally long."""
+    try:
+        with soundfile.SoundFile(audio) as sound:
+            yield from sound.blocks(_STORED_AT_ONCE, dtype="int16")
+    except soundfile.SoundFileError as error:
+        raise _unreadable(audio, error) from error
+
+
+def _unreadable(audio: Path, error: Exception) -> LibraryError:
+    return LibraryError(f"{audio} cannot be read ({error}): import its original again")
 
 
 def _decode(data: npt.NDArray[np.uint8], sound: Sound, rows: slice) -> Samples:
