@@ -8,6 +8,8 @@
     │   └── RefusedError      the card said no
     ├── FormatError           bytes that are no (whole) recording
     ├── LibraryError          the folder of recordings
+    │   ├── BusyError         another voicecard has it at the moment
+    │   └── DiskFullError     there is no room; what is there stays
     └── TranscribeError       a backend is missing or failed
 
 Anything else that reaches the command line is a bug and shows its traceback.
@@ -51,6 +53,14 @@ class FormatError(VoicecardError):
 
 
 class LibraryError(VoicecardError):
+    pass
+
+
+class BusyError(LibraryError):
+    pass
+
+
+class DiskFullError(LibraryError):
     pass
 
 

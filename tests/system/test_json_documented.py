@@ -81,6 +81,7 @@ def printed(voicecard: Run, conversation: Path, tmp_path: Path, monkeypatch: pyt
     ask("speakers", "latest")
     ask("stats")
     ask("import", conversation, "--no-transcribe")
+    ask("jobs")
     assert voicecard("rm", "latest").returncode == 0
     ask("trash")
     for command in ("backends", "config list", "key list"):

@@ -19,6 +19,7 @@ from voicecard.cli import (
     health,
     hearing,
     importing,
+    jobs,
     keys,
     library,
     prompt,
@@ -63,6 +64,7 @@ prompt.add_commands(app)
 library.add_commands(app)
 importing.add_commands(app)
 exporting.add_commands(app)
+jobs.add_commands(app)
 search.add_commands(app)
 editing.add_commands(app)
 at_hand.add_commands(app)

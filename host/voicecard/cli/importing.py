@@ -33,7 +33,7 @@ def import_files(
     as_json: AsJson = False,
 ) -> None:
     """Take in recordings of other recorders, and transcribe them. The files stay where they are; a copy is kept as it is."""
-    from voicecard.cli.transcribing import chosen_backend, transcribe_each
+    from voicecard.cli.jobs import make_of_new
     from voicecard.importing import import_file
     from voicecard.library.archive import Library
 
@@ -53,7 +53,7 @@ def import_files(
             done.append(imported)
             note(_sentence(imported, path))
         new = [imported.entry for imported in done if imported.is_new]
-        not_transcribed = [] if no_transcribe or not new else transcribe_each(shelf, new, chosen_backend())
+        not_transcribed = make_of_new(shelf, new, no_transcribe)
     if as_json:
         print_json(
             {
@@ -68,7 +68,7 @@ def import_files(
 
 
 def _tell(update: Callable[[str, float, float], None], name: str, seconds: float) -> None:
-    update(name, seconds, seconds)  # how many there will be nobody knows
+    update(name, seconds, seconds + 1)  # how many there will be nobody knows
 
 
 def _time(text: str | None) -> datetime | None:

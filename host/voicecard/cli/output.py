@@ -57,6 +57,6 @@ def progress(unit: str) -> Iterator[Callable[[str, float, float], None]]:
         def update(name: str, done: float, total: float) -> None:
             if name not in tasks:
                 tasks[name] = bar.add_task(name)
-            bar.update(tasks[name], completed=done, total=total)
+            bar.update(tasks[name], completed=done, total=total, visible=done < total)
 
         yield update

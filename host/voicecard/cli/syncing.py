@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voicecard.cli.jobs import make_of_new
 from voicecard.cli.options import AsJson, LibraryPath, PortPath
 from voicecard.cli.output import note, print_json, progress
 from voicecard.cli.stopping import until_stopped
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from voicecard.device.client import CardLink
     from voicecard.device.find import Candidate
     from voicecard.library.archive import Library
-    from voicecard.library.entry import Entry
     from voicecard.sync import SyncReport
 
 
@@ -47,7 +47,7 @@ def sync(
         note(_summary(report))
         for failure in report.failed:
             note(str(failure))
-        failed = [] if no_transcribe else _transcribe_all(shelf, report.new)
+        failed = make_of_new(shelf, report.new, no_transcribe)
     if as_json:
         print_json(_fields(report, failed))
     if failed or report.failed:
@@ -107,7 +107,7 @@ class _Visits:
             self._tell(candidate, f"{_summary(report)}: {advice}")
             for failure in report.failed:
                 note(str(failure))
-            failed = [] if self._no_transcribe else _transcribe_all(shelf, report.new)
+            failed = make_of_new(shelf, report.new, self._no_transcribe)
         if self._as_json:
             typer.echo(json.dumps(_fields(report, failed), ensure_ascii=False))
         return not report.open
@@ -124,20 +124,6 @@ def _bring(open_link: Callable[[], CardLink], shelf: Library) -> SyncReport:
 
     with open_link() as link, progress("received") as update:
         return sync_card(link, shelf, update)
-
-
-def _transcribe_all(shelf: Library, entries: list[Entry]) -> list[str]:
-    """Transcribe what is new. Returns the ids of those that failed; nothing that goes wrong here undoes the sync."""
-    from voicecard.cli.transcribing import chosen_backend, transcribe_each
-
-    if not entries:
-        return []
-    try:
-        backend = chosen_backend()
-    except VoicecardError as error:
-        note(f"what came in is safe in the library, but not transcribed: {error}")
-        return [entry.id for entry in entries]
-    return transcribe_each(shelf, entries, backend)
 
 
 def _fields(report: SyncReport, not_transcribed: list[str]) -> dict[str, Any]:

@@ -187,6 +187,10 @@ class Library:
         """The recording with this id, the only one that `id` is a part, the start or the end of, or the `latest`."""
         return self._ask(lambda index: self._entry(look_up(index, id)))
 
+    def by_key(self, key: str) -> Entry | None:
+        """The recording whose identity has this key."""
+        return self._ask(lambda index: next((e for e in map(self._entry, index.rows_like(key)) if e.key == key), None))
+
     def search(self, wanted: Wanted, limit: int = 20) -> list[Hit]:
         """Passages in which it was said, the best first; see search.py."""
         return self._ask(lambda index: search(index, self._recordings, wanted, limit))

@@ -68,6 +68,11 @@ class Entry(NamedTuple):
         return cls._make(values)
 
     @property
+    def key(self) -> str:
+        """Of its identity: unlike the id, no other recording has ever had it, or will."""
+        return details.Identity(self.card, self.number, self.nonce).key
+
+    @property
     def original(self) -> Path:
         """The card's file, or the one that was imported."""
         if self.card != details.IMPORTED:

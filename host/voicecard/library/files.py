@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from voicecard.errors import LibraryError
+from voicecard.errors import DiskFullError, LibraryError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -26,9 +26,9 @@ def disk_errors(place: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             what = f"the disk is full at {place}; free some space and run the command again, nothing is lost"
-        else:
-            reason = error.strerror or error
-            what = f"{error.filename or place} cannot be used ({reason}); check the disk and the permissions"
+            raise DiskFullError(what) from error
+        reason = error.strerror or error
+        what = f"{error.filename or place} cannot be used ({reason}); check the disk and the permissions"
         raise LibraryError(what) from error
 
 

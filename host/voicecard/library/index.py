@@ -116,6 +116,11 @@ class Index:
     def find(self, card: str, number: int, nonce: str) -> sqlite3.Row | None:
         return self._one(f"{_SELECT} WHERE card = ? AND number = ? AND nonce = ?", card, number, nonce)
 
+    def rows_like(self, key: str) -> list[sqlite3.Row]:
+        """Those with number and nonce of an identity's key, whose card is not written out in it."""
+        _, number, nonce = key.rsplit("-", 2)
+        return self.select(f"{_SELECT} WHERE number = ? AND nonce = ?", int(number), nonce)
+
     def ids(self) -> list[str]:
         """All ids, the earliest recording first."""
         return [id for (id,) in self.select("SELECT id FROM recordings ORDER BY placed_ms, number, id")]

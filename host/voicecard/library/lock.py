@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from voicecard.errors import LibraryError
+from voicecard.errors import BusyError
 from voicecard.library.files import disk_errors
 
 if sys.platform == "win32":
@@ -23,7 +23,7 @@ else:
 
 
 class WriteLock:
-    """`with lock:` holds it, also within itself. Raises LibraryError at once when another process has it."""
+    """`with lock:` holds it, also within itself. Raises BusyError at once when another process has it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -50,6 +50,6 @@ class WriteLock:
             _try_lock(self._handle)
         except OSError as error:
             os.close(self._handle)
-            raise LibraryError(
+            raise BusyError(
                 f"another voicecard is writing to {self._path.parent}; wait until it has finished"
             ) from error
