@@ -71,10 +71,11 @@ def test_the_emulator_replaces_modules_and_nothing_above_them() -> None:
 @pytest.mark.parametrize(
     ("part", "strangers"),
     [
-        ("library", "device|transcribe|hearing|sync|cli"),
-        ("device", "library|transcribe|hearing|sync|cli"),
-        ("transcribe", "library|device|hearing|sync|cli"),
-        ("hearing", "library|transcribe|sync|cli"),
+        ("library", "device|transcribe|hearing|jobs|sync|importing|cli"),
+        ("device", "library|transcribe|hearing|jobs|sync|importing|cli"),
+        ("transcribe", "library|device|hearing|jobs|sync|importing|cli"),
+        ("hearing", "library|transcribe|jobs|sync|importing|cli"),
+        ("jobs", "device|hearing|sync|importing|cli"),
     ],
 )
 def test_the_parts_of_the_host_do_not_know_each_other(part: str, strangers: str) -> None:

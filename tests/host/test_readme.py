@@ -1,12 +1,28 @@
 """host/README.md says what the program says of itself."""
 
+import re
 import subprocess
 import sys
 
 from interpreters import ROOT
+from voicecard import errors
 
 
 def test_commands_and_settings_in_the_readme_are_those_of_the_program() -> None:
     check = [sys.executable, "-m", "cogapp", "-I", "host", "--check", "--diff", "host/README.md"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}\nhost/README.md is stale: run `make docs`"
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    text = (ROOT / "host" / "README.md").read_text(encoding="utf-8")
+    told = {int(code) for code in re.findall(r"^\| (\d+) \| ", text.partition("## Exit codes")[2], re.MULTILINE)}
+    kinds = [errors.VoicecardError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    used = {kind.exit_code for kind in kinds}
+    for path in (ROOT / "host" / "voicecard").rglob("*.py"):
+        used |= {
+            int(code) for code in re.findall(r"(?:typer\.Exit|SystemExit)\((\d+)\)", path.read_text(encoding="utf-8"))
+        }
+    assert used | {0, 130} == told
