@@ -125,16 +125,18 @@ def test_what_is_no_sound_is_told_and_leaves_nothing(
     assert not [left for left in library.incoming.iterdir() if left.suffix == ".new"]
 
 
+class EndError(Exception):
+    """The program's."""
+
+
+def end(*_: object) -> None:
+    raise EndError
+
+
 @pytest.mark.parametrize("step", ["_describe", "write_json"])
 def test_an_end_in_the_middle_leaves_nothing_that_looks_whole(
     library: Library, files: dict[str, Path], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class EndError(Exception):
-        pass
-
-    def end(*_: object) -> None:
-        raise EndError
-
     with monkeypatch.context() as patch:
         patch.setattr(importing, step, end)
         with pytest.raises(EndError):
@@ -149,12 +151,6 @@ def test_an_end_in_the_middle_leaves_nothing_that_looks_whole(
 def test_an_end_before_it_is_filed_is_made_good_at_the_next_start(
     library: Library, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class EndError(Exception):
-        pass
-
-    def end(*_: object) -> None:
-        raise EndError
-
     with monkeypatch.context() as patch:
         patch.setattr(Library, "file", end)
         with pytest.raises(EndError):

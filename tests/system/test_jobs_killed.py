@@ -67,6 +67,13 @@ def program(voicecard: Run, server: tuple[Server, str], tmp_path: Path, monkeypa
     return voicecard
 
 
+def environment(home: Path) -> dict[str, str]:
+    """That of the fixture `voicecard`, for a process that is not waited for."""
+    folders = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(home))
+    more = {"VOICECARD_HOME": str(home / "library"), "VOICECARD_CONFIG": ""}
+    return {**os.environ, **folders, **more, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+
+
 def jobs(program: Run, *options: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(program("jobs", "--json", *options).stdout)
     return found
@@ -81,18 +88,10 @@ def test_killed_at_any_instant_everything_is_done_in_the_end_and_once(
 ) -> None:
     assert {job["state"] for job in jobs(program)} == {"held"}, "--no-transcribe holds them back"
     random = Random("kills")
-    environment = {
-        **os.environ,
-        "HOME": str(tmp_path),
-        "XDG_CONFIG_HOME": str(tmp_path),
-        "XDG_CACHE_HOME": str(tmp_path),
-    }
-    environment |= {"VOICECARD_HOME": str(tmp_path / "library"), "VOICECARD_CONFIG": ""}
-    environment |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     command = [sys.executable, "-m", "voicecard", "retry", "--held"]
     for _ in range(KILLS):
         with subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             time.sleep(0.2 + random.random() * 0.7)
             process.send_signal(signal.SIGKILL)
@@ -139,16 +138,11 @@ def test_refusals_wait_or_are_given_up_and_the_key_is_nowhere(
 
 def test_ctrl_c_leaves_the_rest_waiting(program: Run, server: tuple[Server, str], tmp_path: Path) -> None:
     server[0].refuse = None
-    environment = {
-        **os.environ,
-        "HOME": str(tmp_path),
-        "XDG_CONFIG_HOME": str(tmp_path),
-        "XDG_CACHE_HOME": str(tmp_path),
-    }
-    environment |= {"VOICECARD_HOME": str(tmp_path / "library"), "VOICECARD_CONFIG": ""}
-    environment |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     with subprocess.Popen(
-        [sys.executable, "-m", "voicecard", "retry", "--held"], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "voicecard", "retry", "--held"],
+        env=environment(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         deadline = time.monotonic() + 20
         while not server[0].times and time.monotonic() < deadline:

@@ -19,6 +19,7 @@ from pathlib import Path
 from voicecard.errors import BusyError, DiskFullError, LibraryError
 from voicecard.library.files import disk_errors
 from voicecard.library.lock import WriteLock
+from voicecard.library.migrations import migrate
 
 NAME = "jobs.db"
 
@@ -163,7 +164,7 @@ class Queue:
             with self._errors():
                 self._db.row_factory = sqlite3.Row
                 self._db.execute("PRAGMA synchronous = EXTRA")
-                self._migrate()
+                migrate(self._db, MIGRATIONS, self.transaction, self.path)
             self._select("FALSE")
         except BaseException:
             self._db.close()
@@ -178,23 +179,6 @@ class Queue:
                 self.path.replace(self.path.with_name(f"{NAME}.damaged"))
                 self.path.with_name(f"{NAME}-journal").unlink(missing_ok=True)
             self._open()
-
-    def _migrate(self) -> None:
-        for step, statements in enumerate(MIGRATIONS):
-            if self._version() > step:
-                continue
-            with self.transaction():
-                # Another process may have been faster.
-                if self._version() == step:
-                    for statement in statements:
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {step + 1}")
-        if self._version() > len(MIGRATIONS):
-            raise LibraryError(f"{self.path} was made by a newer voicecard; update this one")
-
-    def _version(self) -> int:
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from voicecard.errors import LibraryError
 from voicecard.library.entry import COLUMNS
+from voicecard.library.migrations import migrate
 from voicecard.library.page import Page
 from voicecard.library.words import to_index
 from voicecard.transcript import Transcript
@@ -95,7 +96,7 @@ class Index:
         try:
             with self._errors():
                 self._db.row_factory = sqlite3.Row
-                self._migrate()
+                migrate(self._db, MIGRATIONS, self.transaction, path)
         except BaseException:
             self._db.close()
             raise
@@ -203,23 +204,6 @@ class Index:
                     span = slot(placed_ms), slot(placed_ms, after=True)
                     self._db.execute("DELETE FROM segments WHERE id >= ? AND id < ? AND recording = ?", (*span, id))
                     self._db.execute("DELETE FROM recordings WHERE id = ?", (id,))
-
-    def _migrate(self) -> None:
-        for step, statements in enumerate(MIGRATIONS):
-            if self._version() > step:
-                continue
-            with self.transaction():
-                # Another process may have been faster.
-                if self._version() == step:
-                    for statement in statements:
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {step + 1}")
-        if self._version() > len(MIGRATIONS):
-            raise LibraryError(f"{self._path} was made by a newer voicecard; update this one")
-
-    def _version(self) -> int:
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version
 
     def select(self, query: str, *values: str | int) -> list[sqlite3.Row]:
         with self._errors():
