@@ -144,6 +144,10 @@ def test_an_end_in_the_middle_waits_again_and_is_not_held_against_it(bench: Benc
     bench.queue.put(Job(job.recording, job.stage, State.RUNNING))  # as a killed process leaves it
     bench.ears.trouble = None
     assert len(bench.run().done) == 3
+    bench.queue.put(Job(job.recording, job.stage, State.RUNNING, cuts=5))
+    worker.put_right(bench.queue, NOW_S)
+    assert release(bench.queue, {job.recording}, [TRANSCRIBE], held=False, again=False) == 1
+    assert bench.queue.due(NOW_S) != [], "a person need not wait"
     again = cut(cut(job, NOW_S, 1.0), NOW_S, 1.0)
     assert (again.state, again.cuts, again.tries) == (State.WAITING, 2, 0) and again.due_s == NOW_S + FIRST_S
 

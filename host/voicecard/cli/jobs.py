@@ -33,9 +33,11 @@ def list_jobs(
     """List what is still to be made of the recordings: how it goes, and what to do about it."""
     from voicecard.jobs.intake import fill
     from voicecard.jobs.queue import Queue, State
+    from voicecard.jobs.worker import put_right
     from voicecard.library.archive import Library
 
     with Library(library) as shelf, Queue(shelf.path) as queue:
+        put_right(queue, time.time())
         fill(queue, tools_for(shelf))
         names = {entry.key: entry.id for entry in shelf.entries()}
         jobs = [job for job in queue.jobs() if job.recording in names and (all or job.state is not State.DONE)]
@@ -67,13 +69,14 @@ def retry(
     from voicecard.jobs.intake import fill, release
     from voicecard.jobs.queue import Queue
     from voicecard.jobs.stages import STAGES
-    from voicecard.jobs.worker import Orders
+    from voicecard.jobs.worker import Orders, put_right
     from voicecard.library.archive import Library
 
     if stage not in (None, *STAGES):
         raise UsageError(f"there is no stage {stage!r}: choose one of {', '.join(STAGES)}")
     with Library(library) as shelf, Queue(shelf.path) as queue:
         tools = tools_for(shelf)
+        put_right(queue, time.time())
         fill(queue, tools)
         recordings = {shelf.entry(id).key for id in ids} if ids else None
         stages = [stage] if stage else list(STAGES)

@@ -52,6 +52,13 @@ class Orders:
     limit: int | None = None
 
 
+def put_right(queue: Queue, now_s: float) -> None:
+    """Let wait again what a worker that was cut has left behind; while one is at work there is nothing to put right."""
+    with suppress(BusyError), queue.lock, queue.transaction():
+        running = [job for job in queue.jobs() if job.state is State.RUNNING]
+        queue.put(*(cut(job, now_s, random.random()) for job in running))
+
+
 class Worker:
     """`on_ended` is told of each job, `on_progress(name, done_s, total_s)` how far one is. `clock` is in seconds since 1970."""
 
@@ -86,18 +93,12 @@ class Worker:
                 except BusyError:
                     self._report.busy = True
                     return self._report
-                self._clear()
+                put_right(self._queue, self._clock())
                 while self._work_off():
                     pass
             # What others add after the last look, they leave to whoever had the lock then.
             if not self._ready():
                 return self._report
-
-    def _clear(self) -> None:
-        """Put right what a worker has left that was cut."""
-        with self._queue.transaction():
-            running = [job for job in self._queue.jobs() if job.state is State.RUNNING]
-            self._queue.put(*(cut(job, self._clock(), random.random()) for job in running))
 
     def _ready(self) -> list[Job]:
         """What may begin now, in the order in which it shall."""
