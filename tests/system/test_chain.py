@@ -66,7 +66,8 @@ def test_kept_silence_gives_back_the_length_and_the_places_of_speech(chain: Chai
     heard, rate = soundfile.read(tmp_path / "keep.flac", dtype="int16")
     assert rate == RATE
     assert abs(len(heard) - len(chain.spoken)) <= 0.050 * RATE
-    before, after = levels(chain.spoken), levels(heard)[: len(chain.spoken) // 320]
+    both = min(len(heard), len(chain.spoken))
+    before, after = levels(chain.spoken[:both]), levels(heard[:both])
     loud = before > 300
     assert loud.sum() > 500
     amplified = after[loud] / before[loud]
