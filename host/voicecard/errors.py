@@ -6,11 +6,11 @@
     │   ├── NoCardError       nothing that answers as a card
     │   ├── LinkLostError     the card stopped answering in the middle
     │   └── RefusedError      the card said no
-    ├── FormatError           bytes that are no (whole) recording
+    ├── FormatError           content that is no (whole) recording, transcript or summary
     ├── LibraryError          the folder of recordings
     │   ├── BusyError         another voicecard has it at the moment
     │   └── DiskFullError     there is no room; what is there stays
-    └── TranscribeError       a backend is missing or failed
+    └── BackendError          what turns speech into text, or text into a summary, is missing or failed
 
 Anything else that reaches the command line is a bug and shows its traceback.
 """
@@ -64,7 +64,7 @@ class DiskFullError(LibraryError):
     pass
 
 
-class TranscribeError(VoicecardError):
+class BackendError(VoicecardError):
     """`retry`: the same may succeed later; `retry_after_s`: not before that, if the server said so."""
 
     def __init__(self, sentence: str, *, retry: bool = False, retry_after_s: float | None = None) -> None:

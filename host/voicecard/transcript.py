@@ -19,7 +19,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from voicecard.errors import TranscribeError
+from voicecard.errors import FormatError
 
 VERSION = 1
 
@@ -68,11 +68,11 @@ class Transcript:
     def from_json(cls, content: dict[str, Any]) -> Transcript:
         """Inverse of `to_json`; fields that this version does not know are ignored.
 
-        Raises TranscribeError if the content is no transcript."""
+        Raises FormatError if the content is no transcript."""
         try:
             version = int(content["version"])
             if version > VERSION:
-                raise TranscribeError("the transcript was written by a newer voicecard: update voicecard to read it")
+                raise FormatError("the transcript was written by a newer voicecard: update voicecard to read it")
             return cls(
                 backend=_text(content["backend"]),
                 model=_text(content["model"]),
@@ -80,7 +80,7 @@ class Transcript:
                 segments=tuple(_segment(part) for part in content["segments"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise TranscribeError(f"the transcript is damaged ({error!r}): transcribe the recording again") from error
+            raise FormatError(f"the transcript is damaged ({error!r}): transcribe the recording again") from error
 
 
 def _segment(part: dict[str, Any]) -> Segment:

@@ -71,10 +71,11 @@ def test_the_emulator_replaces_modules_and_nothing_above_them() -> None:
 @pytest.mark.parametrize(
     ("part", "strangers"),
     [
-        ("library", "device|transcribe|hearing|jobs|sync|importing|cli"),
-        ("device", "library|transcribe|hearing|jobs|sync|importing|cli"),
-        ("transcribe", "library|device|hearing|jobs|sync|importing|cli"),
-        ("hearing", "library|transcribe|jobs|sync|importing|cli"),
+        ("library", "device|transcribe|insight|hearing|jobs|sync|importing|cli"),
+        ("device", "library|transcribe|insight|hearing|jobs|sync|importing|cli"),
+        ("transcribe", "library|device|insight|hearing|jobs|sync|importing|cli"),
+        ("hearing", "library|transcribe|insight|jobs|sync|importing|cli"),
+        ("insight", "library|device|transcribe|hearing|jobs|sync|importing|cli"),
         ("jobs", "device|hearing|sync|importing|cli"),
     ],
 )

@@ -13,7 +13,7 @@ from test_archive import take_in
 from vcr import conversation
 
 from voicecard.config import Config
-from voicecard.errors import DiskFullError, LibraryError, TranscribeError
+from voicecard.errors import BackendError, DiskFullError, LibraryError
 from voicecard.jobs import worker
 from voicecard.jobs.intake import arrived, fill, release
 from voicecard.jobs.queue import Job, Queue, State
@@ -88,7 +88,7 @@ def test_what_files_lack_is_made_once(bench: Bench) -> None:
 
 def test_a_failure_touches_nothing_else_and_is_tried_again_by_itself(bench: Bench) -> None:
     bench.library.entry("k3f92b-3").audio.unlink()
-    bench.ears.trouble = TranscribeError("the server is asleep", retry=True, retry_after_s=100)
+    bench.ears.trouble = BackendError("the server is asleep", retry=True, retry_after_s=100)
     report = bench.run(limit=2)
     assert [ended.job.stage for ended in report.done] == [DECODE] and len(report.failed) == 1
     (job,) = [job for job in bench.queue.jobs() if job.state is State.FAILED]
@@ -107,8 +107,8 @@ def test_a_failure_touches_nothing_else_and_is_tried_again_by_itself(bench: Benc
 @pytest.mark.parametrize(
     "error, state",
     [
-        (TranscribeError("429", retry=True), State.FAILED),
-        (TranscribeError("400"), State.GIVEN_UP),
+        (BackendError("429", retry=True), State.FAILED),
+        (BackendError("400"), State.GIVEN_UP),
         (OSError("disk"), State.FAILED),
         (ValueError("a bug"), State.GIVEN_UP),
     ],
@@ -117,7 +117,7 @@ def test_what_is_tried_again_and_what_is_a_persons(error: Exception, state: Stat
     job = failed(Job("k", TRANSCRIBE), error, "k3f92b-1", NOW_S, 0.5)
     assert job.state is state and "voicecard retry k3f92b-1" in job.advice and job.error
     for _ in range(MOST_TRIES):
-        job = failed(job, TranscribeError("503", retry=True), "k", NOW_S, 1.0)
+        job = failed(job, BackendError("503", retry=True), "k", NOW_S, 1.0)
     assert job.state is State.GIVEN_UP and job.tries == MOST_TRIES + 1
 
 
@@ -129,7 +129,7 @@ def test_back_off_grows_within_bounds_and_is_drawn(times: int, share: float) -> 
 
 def test_many_failures_in_a_row_stop_the_stage_for_now(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "MOST_IN_A_ROW", 2)
-    bench.ears.trouble = TranscribeError("no", retry=True)
+    bench.ears.trouble = BackendError("no", retry=True)
     report = bench.run()
     assert (len(report.failed), report.stopped, bench.ears.heard) == (2, {TRANSCRIBE}, 2)
     assert sorted(bench.states()) == [State.FAILED, State.FAILED, State.WAITING]
@@ -164,7 +164,7 @@ def test_a_full_disk_ends_the_run_and_the_job_waits(bench: Bench, monkeypatch: p
 
 def test_held_back_is_done_only_when_named(bench: Bench) -> None:
     entries = bench.library.entries()
-    arrived(bench.queue, entries, held=True)
+    arrived(bench.queue, bench.tools, entries, held=True)
     assert bench.run().done == []
     keys = {entries[0].key}
     assert release(bench.queue, None, list(STAGES), held=False, again=False) == 0

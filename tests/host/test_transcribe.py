@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicecard.config import Config
-from voicecard.errors import TranscribeError, UsageError
+from voicecard.errors import BackendError, UsageError
 from voicecard.transcribe.backend import BACKEND, Backend, Heard, Limits, backend, backends, choose
 from voicecard.transcribe.model import Segment, Transcript, Word
 from voicecard.transcribe.pieces import transcribe_stretches
@@ -128,9 +128,7 @@ def test_times_beyond_the_piece_are_brought_back_into_it():
 
 
 def test_a_backend_that_fails_is_one_sentence_with_the_place():
-    with pytest.raises(
-        TranscribeError, match=r"^the transcription backend energy failed at 1:05 \(OSError: model.*\): "
-    ):
+    with pytest.raises(BackendError, match=r"^the transcription backend energy failed at 1:05 \(OSError: model.*\): "):
         transcribe_stretches(Says(OSError("model unreadable")), [(65 * RATE, sound(RATE))], RATE)
 
 
@@ -176,7 +174,7 @@ def test_nothing_is_begun_after_a_failure_and_what_runs_is_waited_for():
             if len(self.pieces) == 2:
                 running.wait(20)
                 threading.Timer(0.05, may_end.set).start()
-                raise TranscribeError("the server is busy", retry=True, retry_after_s=7)
+                raise BackendError("the server is busy", retry=True, retry_after_s=7)
             if len(self.pieces) == 3:
                 running.set()
                 may_end.wait(20)
@@ -184,7 +182,7 @@ def test_nothing_is_begun_after_a_failure_and_what_runs_is_waited_for():
             return Heard()
 
     failing = FailsSecond(Limits(piece_s=30, parallel=3))
-    with pytest.raises(TranscribeError, match="the server is busy") as caught:
+    with pytest.raises(BackendError, match="the server is busy") as caught:
         transcribe_stretches(failing, minutes(50), RATE)
     assert (caught.value.retry, caught.value.retry_after_s) == (True, 7)
     assert len(failing.pieces) <= 4 and failing.done == len(failing.pieces) - 1
@@ -218,13 +216,13 @@ def test_the_language_is_that_of_most_of_the_sound_unless_it_was_told():
     assert transcribe_stretches(Says(*heard), minutes(4), RATE).language == "de"
     assert transcribe_stretches(Says(*heard), minutes(4), RATE, language="fr").language == "fr"
     assert transcribe_stretches(Says(Heard()), minutes(1), RATE).language == "en"
-    with pytest.raises(TranscribeError, match=r"^pocketsphinx hears en, not de: choose another"):
+    with pytest.raises(BackendError, match=r"^pocketsphinx hears en, not de: choose another"):
         transcribe_stretches(backend("pocketsphinx", Config()), minutes(1), RATE, language="de")
 
 
 @pytest.mark.parametrize("time", [float("nan"), None, "3"])
 def test_times_that_are_none_are_the_backends_failure(time: object):
-    with pytest.raises(TranscribeError, match=r"^the transcription backend energy failed at 0:00 "):
+    with pytest.raises(BackendError, match=r"^the transcription backend energy failed at 0:00 "):
         transcribe_stretches(Says(Heard((Segment(time, 2.0, "when"),))), minutes(1), RATE)  # type: ignore[arg-type]
 
 
@@ -263,7 +261,7 @@ def test_a_transcript_survives_json():
     [({"version": 2}, "newer voicecard"), ({"segments": [{"start_s": 1}]}, "damaged"), ({"segments": 7}, "damaged")],
 )
 def test_what_is_no_transcript_is_refused(change: dict[str, object], sentence: str):
-    with pytest.raises(TranscribeError, match=sentence):
+    with pytest.raises(BackendError, match=sentence):
         Transcript.from_json(TRANSCRIPT.to_json() | change)
 
 
@@ -291,7 +289,7 @@ def test_backends_come_through_entry_points_and_a_broken_one_harms_nobody(tmp_pa
     assert lacks["good"] is lacks["pocketsphinx"] is None
     assert "no licence" in str(lacks["broken"]) and "no Backend" in str(lacks["stranger"])
     with pytest.raises(
-        TranscribeError, match=r"backend absent could not be loaded \(ModuleNotFoundError: .*\): reinstall"
+        BackendError, match=r"backend absent could not be loaded \(ModuleNotFoundError: .*\): reinstall"
     ):
         transcribe_stretches(backend("absent", Config()), [(0, sound(RATE))], RATE)
     with pytest.raises(UsageError, match=r"'whisperr': choose one of absent, broken, dashscope, good, "):
@@ -313,13 +311,13 @@ def test_sound_goes_to_a_server_only_when_somebody_chose_one(monkeypatch):
     assert choose(Config(None, tempting | {BACKEND.name: "openai"})).name == "openai"
     assert choose(Config(None, tempting), "wyoming").name == "wyoming"
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    with pytest.raises(TranscribeError, match=r"no transcription backend is ready: `voicecard backends`"):
+    with pytest.raises(BackendError, match=r"no transcription backend is ready: `voicecard backends`"):
         choose(Config(None, tempting))
 
 
 def test_a_missing_package_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    with pytest.raises(TranscribeError, match=r"^the package pocketsphinx is not installed .*: install it with"):
+    with pytest.raises(BackendError, match=r"^the package pocketsphinx is not installed .*: install it with"):
         transcribe_stretches(backend("pocketsphinx", Config()), [(0, sound(RATE))], RATE)
 
 

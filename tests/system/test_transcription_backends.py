@@ -29,10 +29,10 @@ from wyoming.event import Event
 from wyoming.server import AsyncEventHandler, AsyncServer
 
 from voicecard.config import Config
-from voicecard.errors import TranscribeError, UsageError
+from voicecard.errors import BackendError, UsageError
+from voicecard.http import retry_after_s
 from voicecard.transcribe.audio import encoded
 from voicecard.transcribe.backend import Backend, backend
-from voicecard.transcribe.http import retry_after_s
 from voicecard.transcribe.model import Segment
 from voicecard.transcribe.openai import PIECE_BYTES
 from voicecard.transcribe.pieces import transcribe_stretches
@@ -238,7 +238,7 @@ REFUSALS: list[tuple[int, Any, dict[str, str], bool, str]] = [
 @pytest.mark.parametrize(("status", "body", "headers", "retry", "sentence"), REFUSALS)
 def test_refusals(name: str, status: int, body: Any, headers: dict[str, str], retry: bool, sentence: str) -> None:
     script = Scripted(lambda asked: (status, body, headers))
-    with script.running() as address, pytest.raises(TranscribeError) as caught:
+    with script.running() as address, pytest.raises(BackendError) as caught:
         talking_to(address, name).transcribe(SOUND, RATE)
     assert sentence in str(caught.value) and caught.value.retry is retry
     assert caught.value.retry_after_s == (float(headers["Retry-After"]) if "Retry-After" in headers else None)
@@ -253,7 +253,7 @@ def test_refusals(name: str, status: int, body: Any, headers: dict[str, str], re
 def test_an_answer_that_is_no_transcription(name: str, body: bytes) -> None:
     with (
         Scripted(lambda asked: (200, body, {})).running() as address,
-        pytest.raises(TranscribeError, match=rf"instead of a transcription: check {name}\.base_url$") as caught,
+        pytest.raises(BackendError, match=rf"instead of a transcription: check {name}\.base_url$") as caught,
     ):
         talking_to(address, name).transcribe(SOUND, RATE)
     assert not caught.value.retry
@@ -330,7 +330,7 @@ def talks_otherwise(connection: socket.socket) -> None:
     ],
 )
 def test_a_server_that_is_slow_or_broken(talk: Callable[[socket.socket], None], retry: bool, sentence: str) -> None:
-    with raw_server(talk) as address, pytest.raises(TranscribeError, match=sentence) as caught:
+    with raw_server(talk) as address, pytest.raises(BackendError, match=sentence) as caught:
         talking_to(address, timeout_s=1 if "longer" in sentence else 30).transcribe(SOUND, RATE)
     assert caught.value.retry is retry
 
@@ -341,9 +341,7 @@ def free_port() -> int:
 
 
 def test_a_server_that_is_not_there_may_come_back() -> None:
-    with pytest.raises(
-        TranscribeError, match=r"^the transcription server 127\.0\.0\.1:\d+ cannot be reached "
-    ) as caught:
+    with pytest.raises(BackendError, match=r"^the transcription server 127\.0\.0\.1:\d+ cannot be reached ") as caught:
         talking_to(f"http://127.0.0.1:{free_port()}").transcribe(SOUND, RATE)
     assert caught.value.retry
 
@@ -378,7 +376,7 @@ def test_no_error_path_shows_the_key(
     shown = []
 
     def provoke(address: str, name: str) -> None:
-        with pytest.raises(TranscribeError) as caught:
+        with pytest.raises(BackendError) as caught:
             talking_to(address, name, timeout_s=1).transcribe(SOUND, RATE)
         shown.extend(traceback.format_exception(caught.value))
         shown.append(repr(caught.value) + repr(talking_to(address, name).__dict__))
@@ -513,19 +511,19 @@ def test_wyoming_gives_sound_and_takes_text() -> None:
     ],
 )
 def test_wyoming_failures(events: list[Event] | None, retry: bool, sentence: str) -> None:
-    with wyoming_server(lambda asked, sound: events) as port, pytest.raises(TranscribeError, match=sentence) as caught:
+    with wyoming_server(lambda asked, sound: events) as port, pytest.raises(BackendError, match=sentence) as caught:
         wyoming(port).transcribe(SOUND, RATE)
     assert caught.value.retry is retry and str(caught.value).startswith(f"the Wyoming server 127.0.0.1:{port} ")
 
 
 def test_a_wyoming_server_that_is_not_there_or_never_reads() -> None:
-    with pytest.raises(TranscribeError, match=r"cannot be reached, or broke off \(.*\): check wyoming\.host") as caught:
+    with pytest.raises(BackendError, match=r"cannot be reached, or broke off \(.*\): check wyoming\.host") as caught:
         wyoming(free_port()).transcribe(SOUND, RATE)
     assert caught.value.retry
     done = threading.Event()
     with raw_server(lambda connection: done.wait(30) and None) as address:
         begun = time.monotonic()
-        with pytest.raises(TranscribeError, match=r"took longer than 1 s"):
+        with pytest.raises(BackendError, match=r"took longer than 1 s"):
             wyoming(int(address.rpartition(":")[2])).transcribe(np.tile(SOUND, 600), RATE)
         assert time.monotonic() - begun < 20
         done.set()

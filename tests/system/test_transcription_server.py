@@ -25,7 +25,7 @@ import webvtt
 from serving import served
 
 from voicecard.config import Config
-from voicecard.errors import TranscribeError
+from voicecard.errors import BackendError
 from voicecard.transcribe.audio import encoded
 from voicecard.transcribe.backend import Backend, Heard, Limits, backend
 from voicecard.transcribe.model import Segment, Word
@@ -206,8 +206,8 @@ def test_what_cannot_be_meant_is_told_in_openais_shape(options: dict[str, Any], 
 @pytest.mark.parametrize(
     ("failure", "status", "retry_after"),
     [
-        (TranscribeError("busy", retry=True, retry_after_s=7), 503, "7"),
-        (TranscribeError("wrong model"), 500, None),
+        (BackendError("busy", retry=True, retry_after_s=7), 503, "7"),
+        (BackendError("wrong model"), 500, None),
         (ZeroDivisionError("bug"), 500, None),
     ],
 )

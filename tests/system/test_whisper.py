@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from voicecard.config import Config
-from voicecard.errors import TranscribeError
+from voicecard.errors import BackendError
 from voicecard.transcribe.backend import Backend, backend, choose
 from voicecard.transcribe.pieces import transcribe_stretches
 from voicecard.transcribe.score import word_error_rate
@@ -83,7 +83,7 @@ def test_it_is_the_best_choice_once_its_model_is_here() -> None:
     ],
 )
 def test_what_it_cannot_do_is_one_sentence(values: dict[str, object], language: str, sentence: str) -> None:
-    with pytest.raises(TranscribeError, match=sentence) as caught:
+    with pytest.raises(BackendError, match=sentence) as caught:
         whisper(**values).transcribe(np.ones(16_000, np.int16), 16_000, language)
     assert not caught.value.retry and "\n" not in str(caught.value)
 
@@ -93,7 +93,7 @@ def test_a_damaged_model_is_one_sentence(tmp_path: Path) -> None:
         (tmp_path / file.name).symlink_to(file)
     (tmp_path / "model.bin").unlink()
     (tmp_path / "model.bin").write_bytes((MODEL / "model.bin").read_bytes()[:100_000])
-    with pytest.raises(TranscribeError, match=r"cannot be loaded on the device auto \(.+\): check"):
+    with pytest.raises(BackendError, match=r"cannot be loaded on the device auto \(.+\): check"):
         whisper(model=str(tmp_path)).transcribe(np.ones(16_000, np.int16), 16_000)
     (tmp_path / "tokenizer.json").unlink()
     assert whisper(model=str(tmp_path)).missing(), "loading would ask the network for the tokenizer"

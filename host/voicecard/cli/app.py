@@ -25,6 +25,7 @@ from voicecard.cli import (
     prompt,
     search,
     server,
+    summarising,
     syncing,
     transcribing,
     trash,
@@ -70,6 +71,7 @@ editing.add_commands(app)
 at_hand.add_commands(app)
 trash.add_commands(app)
 transcribing.add_commands(app)
+summarising.add_commands(app)
 backends.add_commands(app)
 server.add_commands(app)
 config.add_commands(app)

@@ -27,9 +27,10 @@ def add_commands(app: typer.Typer) -> None:
 def program_settings() -> list[Setting[Any]]:
     """Every setting of the program and of its installed backends."""
     from voicecard import config
+    from voicecard.insight import summariser
     from voicecard.transcribe import backend, server
 
-    return [config.LIBRARY_PATH, *backend.declared_settings(), *server.SETTINGS]
+    return [config.LIBRARY_PATH, *backend.declared_settings(), *server.SETTINGS, *summariser.SETTINGS]
 
 
 def program_config() -> Config:

@@ -103,12 +103,30 @@ def make_of_new(shelf: Library, entries: list[Entry], held: bool = False) -> lis
         return []
     try:
         with Queue(shelf.path) as queue:
-            arrived(queue, entries, held)
-            work_off(queue, tools_for(shelf), Orders(recordings={entry.key for entry in entries}))
+            tools = tools_for(shelf)
+            arrived(queue, tools, entries, held)
+            work_off(queue, tools, Orders(recordings={entry.key for entry in entries}))
     except VoicecardError as error:
         note(f"what came in is safe in the library, but not transcribed: {error}")
     now = [shelf.entry(entry.id) for entry in entries]
     return [] if held else [entry.id for entry in now if STAGES[TRANSCRIBE].lacks(entry)]
+
+
+def make_what_follows(shelf: Library, entries: list[Entry]) -> None:
+    """Make anew what is made of transcripts: these recordings have new ones. What goes wrong there is told, and tried again."""
+    from voicecard.jobs.intake import followed
+    from voicecard.jobs.queue import Queue
+    from voicecard.jobs.stages import TRANSCRIBE, wanted
+    from voicecard.jobs.worker import Orders
+
+    tools = tools_for(shelf)
+    stages = [stage.name for stage in wanted(tools) if stage.after == TRANSCRIBE]
+    if not stages or not entries:
+        return
+    with Queue(shelf.path) as queue:
+        for entry in entries:
+            followed(queue, tools, entry.key, TRANSCRIBE)
+        work_off(queue, tools, Orders(stages, {entry.key for entry in entries}))
 
 
 def tools_for(shelf: Library) -> Tools:

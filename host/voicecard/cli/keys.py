@@ -13,7 +13,7 @@ from voicecard.cli.output import note, print_json, table
 if TYPE_CHECKING:
     from voicecard.keys import Key
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key: a backend's name, or server.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key: a backend's name, summarise, or server.")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -67,9 +67,14 @@ def _asked(question: str) -> str:
 
 def _keys() -> list[Key]:
     from voicecard.cli.config import program_config
+    from voicecard.insight import summariser
     from voicecard.transcribe import backend, server
 
-    return [*(each.key for each in backend.backends(program_config()) if each.key), server.TOKEN]
+    config = program_config()
+    keys = [each.key for each in backend.backends(config) if each.key]
+    if summariser.is_wanted(config):
+        keys.append(summariser.key_of(config[summariser.BASE_URL]))
+    return [*keys, server.TOKEN]
 
 
 def _key(name: str) -> Key:

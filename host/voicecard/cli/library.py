@@ -34,15 +34,18 @@ def list_recordings(library: LibraryPath = None, as_json: AsJson = False) -> Non
 
 
 def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
-    """Show a recording's details and its transcript, with times."""
+    """Show a recording's details, its summary, and its transcript, with times."""
     from voicecard.library.archive import Library
+    from voicecard.library.texts import read_summary
 
     with Library(library) as shelf:
         entry = shelf.entry(id)
         details, transcript, names = entry.details(), entry.transcript(), entry.speakers()
+        summary = read_summary(entry.folder)
     if as_json:
         page = {"title": entry.title, "tags": list(entry.tags), "speakers": names}
-        print_json({**details, **page, "folder": str(entry.folder), "transcript": transcript})
+        made = {"transcript": transcript, "summary": summary.to_json() if summary else None}
+        print_json({**details, **page, "folder": str(entry.folder), **made})
         return
     for name, value in _details(entry):
         typer.echo(f"{name:<10} {value}")
@@ -50,6 +53,8 @@ def show(id: Id, library: LibraryPath = None, as_json: AsJson = False) -> None:
     if transcript is None:
         typer.echo(f"no transcript yet: `voicecard transcribe {entry.id}` makes one")
         return
+    if summary and summary.server:
+        typer.echo(f"{summary.text}\n(summary by {summary.model} at {summary.server})\n")
     from voicecard.library.rendering import passages
     from voicecard.transcript import Transcript, clock
 

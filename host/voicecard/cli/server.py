@@ -25,14 +25,14 @@ def transcription_server(
 ) -> None:
     """Offer transcription to other programs at OpenAI's /v1/audio/transcriptions, until Ctrl-C."""
     from voicecard.cli.config import program_config
-    from voicecard.errors import TranscribeError
+    from voicecard.errors import BackendError
     from voicecard.transcribe.backend import backends, choose
     from voicecard.transcribe.server import HOST, PORT, serve
 
     config = program_config()
     chosen = choose(config, backend)
     if (lack := chosen.missing()) is not None:
-        raise TranscribeError(lack)
+        raise BackendError(lack)
     others = [b for b in backends(config) if b.name != chosen.name and not b.sends_audio and b.missing() is None]
     served = ", ".join(each.name for each in [chosen, *others])
     with until_stopped():

@@ -36,14 +36,19 @@ def transcribe(
     library: LibraryPath = None,
 ) -> None:
     """Turn the speech of recordings into text."""
+    from voicecard.cli.jobs import make_what_follows
     from voicecard.library.archive import Library
 
     with Library(library) as shelf:
-        first, *others = {entry.id: entry for entry in map(shelf.entry, ids)}.values()
+        entries = list({entry.id: entry for entry in map(shelf.entry, ids)}.values())
         chosen = chosen_backend(backend)
-        if not others:
-            transcribe_entry(shelf, first, chosen, language)
-        elif transcribe_each(shelf, [first, *others], chosen, language):
+        failed = []
+        if len(entries) == 1:
+            transcribe_entry(shelf, entries[0], chosen, language)
+        else:
+            failed = transcribe_each(shelf, entries, chosen, language)
+        make_what_follows(shelf, [entry for entry in entries if entry.id not in failed])
+        if failed:
             raise typer.Exit(1)
 
 
@@ -82,7 +87,7 @@ def evaluate(
 
 
 def chosen_backend(name: str | None = None) -> Backend:
-    """The backend of that name, or that the settings choose. Raises UsageError, TranscribeError."""
+    """The backend of that name, or that the settings choose. Raises UsageError, BackendError."""
     from voicecard.cli.config import program_config
     from voicecard.transcribe.backend import choose
 
@@ -102,7 +107,7 @@ def transcribe_each(shelf: Library, entries: Sequence[Entry], backend: Backend, 
 
 
 def transcribe_entry(shelf: Library, entry: Entry, backend: Backend, language: str = "") -> None:
-    """Transcribe a recording and keep the result. Raises TranscribeError."""
+    """Transcribe a recording and keep the result. Raises BackendError."""
     from voicecard.transcribe.pieces import transcribe_stretches
 
     sound = entry.sound()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from voicecard.jobs.queue import Job, Queue, State
-from voicecard.jobs.stages import STAGES, TRANSCRIBE
+from voicecard.jobs.stages import TRANSCRIBE, wanted
 from voicecard.jobs.tools import Tools
 from voicecard.library.entry import Entry
 
@@ -21,30 +21,36 @@ def fill(queue: Queue, tools: Tools) -> None:
     as done is then found done. A job for a recording that is not here (yet, or any more) stays."""
     with queue.transaction():
         entries = {entry.key: entry for entry in tools.library.entries()}
-        called_for = {
-            (key, stage.name) for key, entry in entries.items() for stage in STAGES.values() if stage.lacks(entry)
-        }
+        stages = wanted(tools)
+        called_for = {(key, stage.name) for key, entry in entries.items() for stage in stages if stage.lacks(entry)}
         there = {job.key: job for job in queue.jobs()}
         finished = {key for key, job in there.items() if job.state is State.DONE}
-        wanted = sorted(called_for - (there.keys() - finished))
-        queue.put(*(Job(*key, updated_s=time.time()) for key in wanted))
+        missing = sorted(called_for - (there.keys() - finished))
+        queue.put(*(Job(*key, updated_s=time.time()) for key in missing))
         needless = [there[key] for key in there.keys() - finished - called_for if key[0] in entries]
         queue.remove(*(job for job in needless if not job.again and job.state is not State.RUNNING))
 
 
-def arrived(queue: Queue, entries: Iterable[Entry], held: bool = False) -> None:
+def arrived(queue: Queue, tools: Tools, entries: Iterable[Entry], held: bool = False) -> None:
     """Recordings have come in, perhaps in place of a worse copy: whatever became of their jobs before, they begin anew.
 
     A transcript of that copy is made again. `held`: none is made by itself."""
     jobs = []
     for entry in entries:
-        for stage in STAGES.values():
+        for stage in wanted(tools):
             again = stage.name == TRANSCRIBE and not stage.lacks(entry)
             if again or stage.lacks(entry):
                 job = Job(entry.key, stage.name, again=again, updated_s=time.time())
                 is_held = held and stage.name == TRANSCRIBE
                 jobs.append(replace(job, state=State.HELD, advice=_HELD) if is_held else job)
     queue.put(*jobs)
+
+
+def followed(queue: Queue, tools: Tools, recording: str, stage: str) -> None:
+    """A stage of a recording has a new result: what is made of that is made anew."""
+    if entry := tools.library.by_key(recording):
+        later = [each for each in wanted(tools) if each.after == stage]
+        queue.put(*(Job(recording, each.name, again=not each.lacks(entry), updated_s=time.time()) for each in later))
 
 
 def release(

@@ -10,7 +10,7 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-from voicecard.errors import LibraryError, TranscribeError, VoicecardError
+from voicecard.errors import BackendError, LibraryError, VoicecardError
 from voicecard.jobs.queue import Job, State
 
 FIRST_S = 30.0
@@ -32,7 +32,7 @@ def failed(job: Job, error: Exception, name: str, now_s: float, share: float) ->
         return replace(job, state=State.GIVEN_UP, advice=f"see to that, then {retry}")
     if job.tries >= MOST_TRIES:
         return replace(job, state=State.GIVEN_UP, advice=f"{job.tries} tries failed: see to that, then {retry}")
-    asked_s = (error.retry_after_s or 0.0) if isinstance(error, TranscribeError) else 0.0
+    asked_s = (error.retry_after_s or 0.0) if isinstance(error, BackendError) else 0.0
     due_s = now_s + asked_s + back_off_s(job.tries, share)
     return replace(job, state=State.FAILED, due_s=due_s, advice=f"is tried again by itself; {retry} does it now")
 
@@ -48,7 +48,7 @@ def cut(job: Job, now_s: float, share: float) -> Job:
 
 def may_succeed_later(error: Exception) -> bool:
     """Whether the same may go well another time, with nothing changed by a person."""
-    if isinstance(error, TranscribeError):
+    if isinstance(error, BackendError):
         return error.retry
     return isinstance(error, (LibraryError, OSError, MemoryError))
 

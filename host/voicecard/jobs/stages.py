@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voicecard.errors import VoicecardError
+from voicecard.errors import UsageError, VoicecardError
 from voicecard.jobs.tools import Tools
 from voicecard.library import details
 from voicecard.library.entry import Entry
+from voicecard.transcript import Transcript
 
 Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`past`: what its recording has been when it is done. `lacks` tells whether a recording calls for it.
+    """`past`: what its recording has been when it is done. `lacks` tells whether a recording calls for it, `is_wanted` whether
+    the owner does. `after`: the stage whose result it reads, and after which it is done again.
 
     `run(tools, recording, on_progress)` does it and returns what was made, in words for people or "". `recording` is the key
     of one in the library. It may raise anything."""
@@ -28,6 +30,8 @@ class Stage:
     past: str
     run: Callable[[Tools, str, Progress], str]
     lacks: Callable[[Entry], bool]
+    is_wanted: Callable[[Tools], bool] = lambda tools: True
+    after: str = ""
 
 
 def _decode(tools: Tools, recording: str, on_progress: Progress) -> str:
@@ -53,6 +57,22 @@ def _transcribe(tools: Tools, recording: str, on_progress: Progress) -> str:
     return f"{len(transcript.segments)} passages transcribed by {transcript.backend}, model {transcript.model}"
 
 
+def _summarise(tools: Tools, recording: str, on_progress: Progress) -> str:
+    entry = tools.entry(recording)
+    if (content := entry.transcript()) is None:
+        raise UsageError(f"{entry.id} has no transcript: `voicecard transcribe {entry.id}` makes one")
+    summary = tools.summariser.summarise(Transcript.from_json(content), entry.speakers(), on_progress)
+    with tools.writing():
+        tools.library.save_summary(tools.entry(recording), summary)
+    return f"summarised by {summary.model} at {summary.server}" if summary.server else "too short to be summarised"
+
+
+def _wants_summaries(tools: Tools) -> bool:
+    from voicecard.insight.summariser import is_wanted
+
+    return is_wanted(tools.config)
+
+
 def _lacks_audio(entry: Entry) -> bool:
     return entry.length_s > 0 and entry.card != details.IMPORTED and not entry.audio.exists()
 
@@ -61,11 +81,20 @@ def _lacks_transcript(entry: Entry) -> bool:
     return not (entry.folder / details.TRANSCRIPT).exists()
 
 
-DECODE, TRANSCRIBE = "decode", "transcribe"
+def _lacks_summary(entry: Entry) -> bool:
+    return not _lacks_transcript(entry) and not (entry.folder / details.SUMMARY).exists()
+
+
+DECODE, TRANSCRIBE, SUMMARISE = "decode", "transcribe", "summarise"
 STAGES = {
     stage.name: stage
     for stage in (
         Stage(DECODE, "decoded", _decode, _lacks_audio),
         Stage(TRANSCRIBE, "transcribed", _transcribe, _lacks_transcript),
+        Stage(SUMMARISE, "summarised", _summarise, _lacks_summary, _wants_summaries, TRANSCRIBE),
     )
 }
+
+
+def wanted(tools: Tools) -> list[Stage]:
+    return [stage for stage in STAGES.values() if stage.is_wanted(tools)]

@@ -14,6 +14,7 @@ from voicecard.library.entry import Entry
 
 if TYPE_CHECKING:
     from voicecard.config import Config
+    from voicecard.insight.summariser import Summariser
     from voicecard.transcribe.backend import Backend
 
 # A sync holds the library for as long as a card takes; what was made meanwhile is worth the wait.
@@ -24,7 +25,7 @@ _LOOK_S = 0.2
 class Tools:
     def __init__(self, library: Library, config: Config) -> None:
         self.library = library
-        self._config = config
+        self.config = config
 
     def entry(self, recording: str) -> Entry:
         """The recording with this key as it is now: its folder's name changes when its date is found out."""
@@ -52,4 +53,10 @@ class Tools:
     def backend(self) -> Backend:
         from voicecard.transcribe.backend import choose
 
-        return choose(self._config)
+        return choose(self.config)
+
+    @cached_property
+    def summariser(self) -> Summariser:
+        from voicecard.insight.summariser import Summariser
+
+        return Summariser(self.config)

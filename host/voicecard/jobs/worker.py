@@ -10,7 +10,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from voicecard.errors import BusyError, DiskFullError, LibraryError, TranscribeError, UsageError, VoicecardError
+from voicecard.errors import BackendError, BusyError, DiskFullError, LibraryError, UsageError, VoicecardError
+from voicecard.jobs.intake import followed
 from voicecard.jobs.queue import Job, Queue, State
 from voicecard.jobs.retry import BY_ITSELF, cut, failed
 from voicecard.jobs.stages import STAGES, Stage
@@ -161,7 +162,7 @@ class Worker:
     def _fail(self, job: Job, error: Exception, name: str) -> None:
         now = failed(job, error, name, self._clock(), random.random())
         self._queue.change(job, now)
-        if isinstance(error, (TranscribeError, UsageError)):
+        if isinstance(error, (BackendError, UsageError)):
             self._in_a_row[job.stage] += 1
             if self._in_a_row[job.stage] == MOST_IN_A_ROW:
                 self._report.stopped.add(job.stage)
@@ -170,7 +171,9 @@ class Worker:
 
     def _finish(self, job: Job, name: str, told: str) -> None:
         now = Job(job.recording, job.stage, State.DONE, updated_s=self._clock())
-        self._queue.change(job, now)
+        with self._queue.transaction():
+            self._queue.change(job, now)
+            followed(self._queue, self._tools, job.recording, job.stage)
         self._in_a_row[job.stage] = 0
         self._report.done.append(Ended(now, name, told))
         self._on_ended(self._report.done[-1])

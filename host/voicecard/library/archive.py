@@ -16,6 +16,7 @@ recordings/2026/2026-11-22 05.09 k3f92b-12/
     transcript.md                   a page for people, who may edit it: title, tags, speakers' names, notes, what was said
     transcript.json                 the words with their times
     transcript.srt transcript.vtt   subtitles
+    summary.json                    what it is about, in short; it is on the page, too
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from voicecard.library.details import (
     DETAILS,
     IMPORTED,
     PAGE,
+    SUMMARY,
     TRANSCRIPT,
     UNDATED,
     Identity,
@@ -56,6 +58,7 @@ from voicecard.library.lookup import look_up
 from voicecard.library.search import Hit, Wanted, search
 from voicecard.library.texts import Edit, page_stamp, read_page, read_transcript, write_texts
 from voicecard.library.trash import Trash
+from voicecard.summary import Summary
 from voicecard.transcript import Transcript
 
 VERSION = 1
@@ -201,6 +204,13 @@ class Library:
         What a person wrote on the page stays. Raises ValueError for what JSON cannot hold."""
         with self._rewriting(entry):
             write_json(entry.folder / TRANSCRIPT, transcript.to_json())
+            write_texts(entry.folder, self._details(entry))
+        return self.entry(entry.id)
+
+    def save_summary(self, entry: Entry, summary: Summary) -> Entry:
+        """Keep a summary beside its recording, in place of an earlier one, and put it on the page."""
+        with self._rewriting(entry):
+            write_json(entry.folder / SUMMARY, summary.to_json())
             write_texts(entry.folder, self._details(entry))
         return self.entry(entry.id)
 

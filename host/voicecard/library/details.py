@@ -31,7 +31,8 @@
     files                names within the folder; one that is absent was not made (yet)
 
 Readers ignore fields that they do not know. Beside it lie card.vcr (firmware/FORMAT.md), audio.flac, transcript.json
-(transcript.py has its schema), transcript.md (page.py) and, of the same transcript, transcript.srt and transcript.vtt.
+(transcript.py has its schema), transcript.md (page.py) and, of the same transcript, transcript.srt and transcript.vtt;
+summary.json (summary.py), where there is one.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ VERSION = 1
 ORIGINAL, AUDIO, DETAILS = "card.vcr", "audio.flac", "recording.json"
 IMPORTED = "import"  # stands for the card of what no card has recorded; its original is original.wav, original.m4a ...
 TRANSCRIPT, PAGE, SRT, VTT = "transcript.json", "transcript.md", "transcript.srt", "transcript.vtt"
+SUMMARY = "summary.json"
 UNDATED = "undated"
 FILES = {
     "original": ORIGINAL,
@@ -60,6 +62,7 @@ FILES = {
     "transcript_text": PAGE,
     "srt": SRT,
     "vtt": VTT,
+    "summary": SUMMARY,
 }
 _NUMBER, _MAYBE_NUMBER, _TEXT, _MAYBE_TEXT = (int, float), (int, NoneType), (str,), (str, NoneType)
 # The fields that the index needs.

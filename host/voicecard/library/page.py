@@ -18,6 +18,10 @@
 
     <!-- Made by voicecard, and made again: write above the heading. 3f9a0b12 8c41d0e7 51b2fa90 0d6e4c31 -->
 
+    > **Summary** by llama3.2 at localhost:11434
+
+    Transcribed by pocketsphinx, model en-us.
+
     **[0:12]** Anna: Good morning.
 
 The front matter is the truth of title, tags and speakers' names; a title changed in the heading counts, too, where that of the front
@@ -37,7 +41,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from voicecard.library import front_matter
-from voicecard.library.rendering import markdown, renamed
+from voicecard.library.rendering import markdown, quoted, renamed
+from voicecard.summary import Summary
 from voicecard.transcript import Transcript
 
 _SECTION = re.compile(r"^## Transcript[ \t]*(?:\n|\Z)", re.MULTILINE)
@@ -60,10 +65,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the rest is made from: the content of recording.json, and the transcript, if there is one that can be read."""
+    """What the rest is made from: the content of recording.json, the transcript and its summary, if there is one that can be read."""
 
     details: Mapping[str, Any]
     transcript: Transcript | None
+    summary: Summary | None = None
 
     def heading(self, title: str | None) -> str:
         return title or f"Recording {self.details['id']}" + (
@@ -73,7 +79,8 @@ class Source:
     def section(self, speakers: Mapping[str, str]) -> str:
         if self.transcript is None:
             return f"*No transcript yet: `voicecard transcribe {self.details['id']}` makes one.*"
-        return markdown(self.transcript, speakers)
+        text = markdown(self.transcript, speakers)
+        return f"{quoted(self.summary)}\n\n{text}" if self.summary and self.summary.text else text
 
     @property
     def number(self) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from voicecard.summary import Summary
 from voicecard.transcript import Segment, Transcript, clock
 
 Names = Mapping[str, str]
@@ -28,6 +29,13 @@ def markdown(transcript: Transcript, names: Names) -> str:
     if not transcript.segments:
         paragraphs.append("*No speech was recognised.*")
     return "\n\n".join(paragraphs)
+
+
+def quoted(summary: Summary) -> str:
+    """A summary as a block quotation, so that nothing in it is taken for a part of the page."""
+    writer = f" by {_escaped(summary.model)} at {_escaped(summary.server)}" if summary.server else ""
+    lines = [f"**Summary**{writer}", "", *summary.text.replace("<", "&lt;").splitlines()]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def renamed(text: str, label: str, before: Names, after: Names) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from voicecard.errors import LibraryError, TranscribeError
-from voicecard.library.details import PAGE, SRT, TRANSCRIPT, VTT
+from voicecard.errors import FormatError, LibraryError
+from voicecard.library.details import PAGE, SRT, SUMMARY, TRANSCRIPT, VTT
 from voicecard.library.files import read_json, write_whole
 from voicecard.library.page import Page, Source, read, rewrite
 from voicecard.library.rendering import passages
 from voicecard.subtitles import srt, vtt
+from voicecard.summary import Summary
 from voicecard.transcript import Transcript
 
 Edit = Callable[[Page], Page]
@@ -24,7 +25,15 @@ def read_transcript(folder: Path) -> Transcript | None:
     """None if there is none, or none that can be read."""
     try:
         return Transcript.from_json(read_json(folder / TRANSCRIPT))
-    except (OSError, ValueError, TranscribeError):
+    except (OSError, ValueError, FormatError):
+        return None
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """None if there is none, or none that can be read."""
+    try:
+        return Summary.from_json(read_json(folder / SUMMARY))
+    except (OSError, ValueError, FormatError):
         return None
 
 
@@ -51,7 +60,7 @@ def write_texts(folder: Path, details: Mapping[str, Any], edit: Edit = lambda pa
     Raises OSError, LibraryError, ValueError."""
     for left_over in folder.glob(".*.new"):
         left_over.unlink(missing_ok=True)
-    source = Source(details, read_transcript(folder))
+    source = Source(details, read_transcript(folder), read_summary(folder))
     for _ in range(_TRIES):
         stamp = page_stamp(folder)
         old = _bytes(folder) if stamp else b""

@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from voicecard.config import Config, Setting
-from voicecard.errors import TranscribeError, UsageError
+from voicecard.errors import BackendError, UsageError
 from voicecard.transcribe.model import Segment
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ class Backend(ABC):
         return None
 
     def prepare(self) -> None:
-        """Fetch what it needs and can fetch. Raises TranscribeError, UsageError if there is no such thing."""
+        """Fetch what it needs and can fetch. Raises BackendError, UsageError if there is no such thing."""
         raise UsageError(f"the transcription backend {self.name} has nothing to fetch")
 
     @abstractmethod
     def transcribe(self, samples: NDArray[np.int16], sample_rate: int, language: str = "") -> Heard:
         """What is said in a mono piece within its `limits`; called from `limits.parallel` threads at a time.
 
-        Raises TranscribeError, whose `retry` says whether the same may succeed later."""
+        Raises BackendError, whose `retry` says whether the same may succeed later."""
 
 
 class Unusable(Backend):
@@ -96,7 +96,7 @@ class Unusable(Backend):
         return self._missing
 
     def transcribe(self, samples: NDArray[np.int16], sample_rate: int, language: str = "") -> Heard:
-        raise TranscribeError(self._missing)
+        raise BackendError(self._missing)
 
 
 def _known(name: str) -> str | None:
@@ -145,13 +145,13 @@ def backend(name: str, config: Config) -> Backend:
 def choose(config: Config, name: str | None = None) -> Backend:
     """The backend of that name, else the one that the settings name, else the best that is ready and sends no sound away.
 
-    Raises UsageError, and TranscribeError if none is ready."""
+    Raises UsageError, and BackendError if none is ready."""
     if (name := name or config[BACKEND]) != AUTO:
         return backend(name, config)
     local = [found for entry in _entries().values() if not (found := _load(entry)).sends_audio]
     ready = [made for found in local if (made := _make(found, config)).missing() is None]
     if not ready:
-        raise TranscribeError("no transcription backend is ready: `voicecard backends` says what each one lacks")
+        raise BackendError("no transcription backend is ready: `voicecard backends` says what each one lacks")
     return max(ready, key=lambda found: found.rank)
 
 

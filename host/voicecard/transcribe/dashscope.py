@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from voicecard.config import Config, Setting
+from voicecard.http import Server, check_base_url
 from voicecard.keys import Key
 from voicecard.transcribe.audio import encoded
 from voicecard.transcribe.backend import Backend, Heard, Limits
-from voicecard.transcribe.http import Server, check_base_url
 from voicecard.transcribe.languages import iso_639_1
 from voicecard.transcribe.model import Segment
 

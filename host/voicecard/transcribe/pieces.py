@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from voicecard.errors import TranscribeError, VoicecardError
+from voicecard.errors import BackendError, VoicecardError
 from voicecard.transcribe.backend import Backend, Heard, Limits
 from voicecard.transcribe.model import Segment, Transcript, clock
 from voicecard.transcribe.parallel import in_order
@@ -39,11 +39,11 @@ def transcribe_stretches(
     The stretches are streamed: memory holds the pieces under way and the stretch being read. `on_progress(done_s, total_s)`
     counts kept sound; `total_samples` is all of it, without which the total is what has been read so far. `language`
     (ISO 639-1) is what the backend shall hear, empty if it shall find out, or follow its settings.
-    Raises TranscribeError if the backend cannot be used or fails; no piece is begun after one has failed."""
+    Raises BackendError if the backend cannot be used or fails; no piece is begun after one has failed."""
     if (lack := backend.missing()) is not None:
-        raise TranscribeError(lack)
+        raise BackendError(lack)
     if language and backend.languages and language not in backend.languages:
-        raise TranscribeError(
+        raise BackendError(
             f"{backend.name} hears {', '.join(backend.languages)}, not {language}: choose another backend or language"
         )
     heard: list[tuple[float, Heard]] = []
@@ -119,7 +119,7 @@ def _hear(backend: Backend, piece: Stretch, sample_rate: int, language: str) -> 
     except VoicecardError:
         raise
     except Exception as error:
-        raise TranscribeError(
+        raise BackendError(
             f"the transcription backend {backend.name} failed at {clock(start_s)} ({type(error).__name__}: {error}): "
             "try again, or choose another backend"
         ) from error

@@ -19,11 +19,11 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from voicecard.config import Config, Setting
-from voicecard.errors import TranscribeError, UsageError
+from voicecard.errors import BackendError, UsageError
+from voicecard.http import is_this_machine
 from voicecard.keys import Key, find_key
 from voicecard.transcribe import answers
 from voicecard.transcribe.backend import Backend
-from voicecard.transcribe.http import is_this_machine
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -334,7 +334,7 @@ async def _in_turn(
         desk.waiting -= 1
     try:
         return await _transcribed(request, asked, is_ending)
-    except TranscribeError as error:
+    except BackendError as error:
         status = 503 if error.retry else 500
         raise Refusal(status, str(error), retry_after_s=error.retry_after_s) from error
     except UsageError as error:
@@ -390,7 +390,7 @@ def _work(asked: _Asked, stop: Event) -> tuple[Transcript, float]:
 
     def go_on(done_s: float, total_s: float) -> None:
         if stop.is_set():
-            raise TranscribeError("nobody waits for the transcript any more")
+            raise BackendError("nobody waits for the transcript any more")
 
     sound = Sound(_Upload(asked.file.file))
     transcript = transcribe_stretches(

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from voicecard.config import Config, Setting
-from voicecard.errors import TranscribeError, UsageError
+from voicecard.errors import BackendError, UsageError
 from voicecard.transcribe.audio import at_rate
 from voicecard.transcribe.backend import Backend, Heard, Limits
 from voicecard.transcribe.model import Segment, Word
@@ -72,13 +72,13 @@ class Whisper(Backend):
         except ValueError as error:
             raise UsageError(f"there is no Whisper model {self.model!r}: see `voicecard config list`") from error
         except Exception as error:  # of the hub's client, of its HTTP client, or of the system
-            raise TranscribeError(
+            raise BackendError(
                 f"the Whisper model {self.model} could not be fetched ({type(error).__name__}): check the network and the "
                 "name, and try again; what has arrived stays",
                 retry=True,
             ) from error
         if self._folder() is None:
-            raise TranscribeError(f"{self.model} has no {', '.join(FILES)} for faster-whisper: choose another model")
+            raise BackendError(f"{self.model} has no {', '.join(FILES)} for faster-whisper: choose another model")
 
     def transcribe(self, samples: NDArray[np.int16], sample_rate: int, language: str = "") -> Heard:
         import numpy as np
@@ -89,7 +89,7 @@ class Whisper(Backend):
         whisper = self._loaded()
         wanted = language or self.language
         if wanted and wanted not in whisper.supported_languages:
-            raise TranscribeError(
+            raise BackendError(
                 f"the Whisper model {self.model} does not hear the language {wanted!r}: choose another model"
             )
         # What was said before is no prompt: it makes Whisper repeat itself, and pieces are independent.
@@ -111,7 +111,7 @@ class Whisper(Backend):
                         local_files_only=True,
                     )
                 except (ValueError, RuntimeError, OSError) as error:
-                    raise TranscribeError(
+                    raise BackendError(
                         f"the Whisper model {self.model} cannot be loaded on the device {self._device} "
                         f"({' '.join(str(error).split())[:200]}): check whisper.model, whisper.device and whisper.compute_type"
                     ) from error

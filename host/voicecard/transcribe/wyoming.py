@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from voicecard.config import Config, Setting
-from voicecard.errors import TranscribeError
+from voicecard.errors import BackendError
 from voicecard.transcribe.audio import at_rate
 from voicecard.transcribe.backend import Backend, Heard, Limits
 from voicecard.transcribe.languages import iso_639_1
@@ -61,13 +61,13 @@ class Wyoming(Backend):
         try:
             answer = asyncio.run(self._ask(sound, language or self.language))
         except TimeoutError as error:
-            raise TranscribeError(
+            raise BackendError(
                 f"{self._who} took longer than {self._timeout_s:g} s: try again later, or raise wyoming.timeout_s",
                 retry=True,
             ) from error
         except (OSError, EOFError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise TranscribeError(
+            raise BackendError(
                 f"{self._who} cannot be reached, or broke off ({reason}): check wyoming.host and wyoming.port, and try again",
                 retry=True,
             ) from error
@@ -108,12 +108,12 @@ class Wyoming(Backend):
         while event := await async_read_event(reader):
             if Error.is_type(event.type):
                 said = " ".join(str(event.data.get("text", "")).split())[:300].rstrip(". ")
-                raise TranscribeError(f"{self._who} failed ({said}): look into its log")
+                raise BackendError(f"{self._who} failed ({said}): look into its log")
             if Transcript.is_type(event.type):
                 text = event.data.get("text")
                 if not isinstance(text, str) or len(text) > MAX_TEXT:
-                    raise TranscribeError(
+                    raise BackendError(
                         f"{self._who} answered with something else instead of a text: check wyoming.port"
                     )
                 return Transcript.from_event(event)
-        raise TranscribeError(f"{self._who} ended without an answer: check wyoming.port, and its log", retry=True)
+        raise BackendError(f"{self._who} ended without an answer: check wyoming.port, and its log", retry=True)

@@ -1,4 +1,4 @@
-"""One request to a transcription server, and what its failures mean to people and to whoever tries again later."""
+"""One request to a server that does work for us, and what its failures mean to people and to whoever tries again later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from voicecard.errors import TranscribeError
+from voicecard.errors import BackendError
 from voicecard.keys import FoundKey, Key, find_key, redacted
 
 MAX_ANSWER_BYTES = 32 << 20
@@ -22,7 +22,7 @@ MAX_RETRY_AFTER_S = 86_400.0
 _RETRYABLE = (408, 425, 429)
 
 
-class ServerRefusedError(TranscribeError):
+class ServerRefusedError(BackendError):
     """The server answered with an error. `status` is HTTP's; `parameter` and `reason` are what it said itself."""
 
     def __init__(self, sentence: str, status: int, parameter: str, reason: str, **again: Any) -> None:
@@ -34,12 +34,14 @@ class ServerRefusedError(TranscribeError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a backend's sound goes. `name` is the backend's, which its settings and its key are called after."""
+    """Where sound or text goes. `name`: of whom it serves, which the settings and the key are called after; `work`: what it is
+    to answer with, as people call it."""
 
     name: str
     base_url: str
     timeout_s: float
     key: Key
+    work: str = "transcription"
 
     def post(
         self,
@@ -49,9 +51,9 @@ class Server:
         file: tuple[str, bytes, str] | None = None,
         body: object = None,
     ) -> Any:
-        """POST a form with a file, or a JSON body; the JSON that comes back. Redirects are not followed: sound goes nowhere else.
+        """POST a form with a file, or a JSON body; the JSON that comes back. Redirects are not followed: what is sent goes nowhere else.
 
-        Raises ServerRefusedError, TranscribeError."""
+        Raises ServerRefusedError, BackendError."""
         import httpx2
 
         key = find_key(self.key)
@@ -74,7 +76,7 @@ class Server:
         except httpx2.HTTPError as error:
             raise self._failure(f"broke off ({type(error).__name__}: {error})", "try again later", key) from error
         except httpx2.InvalidURL as error:
-            raise TranscribeError(f"{self.name}.base_url is no address of a server ({error})") from error
+            raise BackendError(f"{self.name}.base_url is no address of a server ({error})") from error
         if status != 200:
             raise self._refusal(status, text, wait, key)
         try:
@@ -89,15 +91,13 @@ class Server:
         advice = f"`voicecard key set {self.name}` keeps one, or set the environment variable {self.key.variables[-1]}"
         return f"there is no key for {self.key.server}: {advice}"
 
-    def nonsense(self, what: str) -> TranscribeError:
-        """For an answer that is no transcription."""
-        return TranscribeError(
-            f"{self._who} answered with {what} instead of a transcription: check {self.name}.base_url"
-        )
+    def nonsense(self, what: str) -> BackendError:
+        """For an answer that is not what was asked for."""
+        return BackendError(f"{self._who} answered with {what} instead of a {self.work}: check {self.name}.base_url")
 
     @property
     def _who(self) -> str:
-        return f"the transcription server {urlsplit(self.base_url).netloc}"
+        return f"the {self.work} server {urlsplit(self.base_url).netloc}"
 
     def _read(self, answer: Any) -> bytes:
         """The body, bounded in size and in time: each read alone may take as long as the timeout."""
@@ -112,14 +112,14 @@ class Server:
             parts.append(part)
         return b"".join(parts)
 
-    def _late(self) -> TranscribeError:
-        return TranscribeError(
+    def _late(self) -> BackendError:
+        return BackendError(
             f"{self._who} took longer than {self.timeout_s:g} s: try again later, or raise {self.name}.timeout_s",
             retry=True,
         )
 
-    def _failure(self, what: str, advice: str, key: FoundKey | None) -> TranscribeError:
-        return TranscribeError(redacted(f"{self._who} {what}: {advice}", key), retry=True)
+    def _failure(self, what: str, advice: str, key: FoundKey | None) -> BackendError:
+        return BackendError(redacted(f"{self._who} {what}: {advice}", key), retry=True)
 
     def _refusal(self, status: int, body: bytes, wait: str, key: FoundKey | None) -> ServerRefusedError:
         reason, parameter = (redacted(part, key) for part in _said(body))
