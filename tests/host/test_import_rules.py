@@ -76,7 +76,8 @@ def test_the_emulator_replaces_modules_and_nothing_above_them() -> None:
         ("transcribe", "library|device|insight|hearing|jobs|sync|importing|cli"),
         ("hearing", "library|transcribe|insight|jobs|sync|importing|cli"),
         ("insight", "library|device|transcribe|hearing|jobs|sync|importing|cli"),
-        ("jobs", "device|hearing|sync|importing|cli"),
+        ("importing", "device|insight|hearing|jobs|sync|cli"),
+        ("jobs", "device|hearing|sync|cli"),
     ],
 )
 def test_the_parts_of_the_host_do_not_know_each_other(part: str, strangers: str) -> None:

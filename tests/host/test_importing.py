@@ -14,11 +14,13 @@ import pytest
 import soundfile
 
 from interpreters import ROOT
-from voicecard import importing
 from voicecard.errors import UsageError, VoicecardError
-from voicecard.importing import RATE, import_file
+from voicecard.importing import making
+from voicecard.importing.accept import accept, pending
+from voicecard.importing.making import RATE, file_recording, write_sound
 from voicecard.library.archive import Library
 from voicecard.library.details import DETAILS
+from voicecard.library.entry import Entry
 
 SPEECH = ROOT / "tests" / "demo" / "conversation.flac"
 THEN = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -52,11 +54,17 @@ def library(tmp_path: Path) -> Iterator[Library]:
         yield library
 
 
+def take_in(library: Library, path: Path, recorded_at: datetime | None = None) -> Entry:
+    found = accept(library, path, recorded_at)
+    assert not isinstance(found, Entry)
+    return file_recording(library, found, write_sound(found))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_sound_original_and_date_come_in(library: Library, files: dict[str, Path], kind: str) -> None:
     path = files[kind]
-    entry, is_new = (imported := import_file(library, path)).entry, imported.is_new
-    assert is_new and entry.id == "import-1" and entry.title == path.stem
+    entry = take_in(library, path)
+    assert entry.id == "import-1" and entry.title == path.stem
     assert entry.original.name == f"original.{kind}" and entry.original.read_bytes() == path.read_bytes()
     assert entry.sha256 == hashlib.sha256(path.read_bytes()).hexdigest() and library.is_intact(entry)
     spoken, _ = soundfile.read(SPEECH, dtype="int16")
@@ -84,30 +92,29 @@ def alike(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def test_what_somebody_says_counts_before_what_the_file_says(library: Library, files: dict[str, Path]) -> None:
-    entry = import_file(library, files["m4a"], datetime(2020, 1, 2, 3, 4, tzinfo=UTC)).entry
+    entry = take_in(library, files["m4a"], datetime(2020, 1, 2, 3, 4, tzinfo=UTC))
     assert (entry.started, entry.started_how) == (datetime(2020, 1, 2, 3, 4, tzinfo=UTC), "said at import")
 
 
 def test_the_same_file_comes_in_once_whatever_it_is_called(
     library: Library, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    first = import_file(library, files["mp3"]).entry
+    first = take_in(library, files["mp3"])
     copy = tmp_path / "other name.mp3"
     copy.write_bytes(files["mp3"].read_bytes())
-    again = import_file(library, copy)
-    assert not again.is_new and again.entry == first and len(library.entries()) == 1
+    assert accept(library, copy) == first and len(library.entries()) == 1
 
 
 def test_what_is_imported_is_indexed_again_and_thrown_away_as_any_other(
     library: Library, files: dict[str, Path]
 ) -> None:
-    first = import_file(library, files["ogg"]).entry
+    first = take_in(library, files["ogg"])
     library.rebuild()
     assert library.entry("import-1") == first
     sound = first.sound()
     assert sum(len(piece) for _, piece in sound.stretches) == sound.kept_samples
     library.remove(first)
-    second = import_file(library, files["opus"]).entry
+    second = take_in(library, files["opus"])
     assert second.number == 2, "a name that the trash has is not given again"
     assert library.take_back(first.id) == first and len(library.entries()) == 2
 
@@ -120,9 +127,8 @@ def test_what_is_no_sound_is_told_and_leaves_nothing(
     path.write_bytes(files["m4a"].read_bytes()[:3000] if content is None else content)
     for wrong in (path, tmp_path, tmp_path / "nowhere.wav"):
         with pytest.raises(VoicecardError):
-            import_file(library, wrong)
-    assert library.entries() == [] and library.path.joinpath("recordings").exists()
-    assert not [left for left in library.incoming.iterdir() if left.suffix == ".new"]
+            take_in(library, wrong)
+    assert library.entries() == []
 
 
 class EndError(Exception):
@@ -133,19 +139,39 @@ def end(*_: object) -> None:
     raise EndError
 
 
-@pytest.mark.parametrize("step", ["_describe", "write_json"])
-def test_an_end_in_the_middle_leaves_nothing_that_looks_whole(
+@pytest.mark.parametrize("step", ["copy2", "write_json"])
+def test_an_end_before_a_file_is_accepted_leaves_nothing_that_looks_whole(
     library: Library, files: dict[str, Path], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(importing, step, end)
+        patch.setattr("shutil.copy2" if step == "copy2" else "voicecard.importing.accept.write_json", end)
         with pytest.raises(EndError):
-            import_file(library, files["flac"])
+            accept(library, files["flac"])
+    assert pending(library) == {}
+    assert take_in(library, files["flac"]).id == "import-1", "what lay there is no more"
+    assert list(library.incoming.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["export.write_sound", "write_json", "write_texts"])
+def test_what_was_accepted_is_made_another_time_wherever_it_ends(
+    library: Library, files: dict[str, Path], step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "Talk.flac"
+    path.write_bytes(files["flac"].read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{making.__name__}.{step}", end)
+        with pytest.raises(EndError):
+            take_in(library, path, THEN)
+    path.unlink()
     library.close()
     with Library(library.path) as again:
-        assert again.entries() == []
-        assert import_file(again, files["flac"]).is_new
-        assert list(again.incoming.iterdir()) == []
+        assert again.entries() == [] and again.free_number() == 2
+        waiting = pending(again)["import-1-" + digest(files["flac"])[:16]]
+        assert accept(again, files["flac"]) == waiting, "it is not taken in twice"
+        entry = file_recording(again, waiting, write_sound(waiting))
+        assert (entry.id, entry.title, entry.started) == ("import-1", "Talk", THEN)
+        assert not list(again.incoming.iterdir())
+        assert sorted(path.name for path in entry.folder.iterdir())[0][0] != "."
 
 
 def test_an_end_before_it_is_filed_is_made_good_at_the_next_start(
@@ -154,17 +180,22 @@ def test_an_end_before_it_is_filed_is_made_good_at_the_next_start(
     with monkeypatch.context() as patch:
         patch.setattr(Library, "file", end)
         with pytest.raises(EndError):
-            import_file(library, files["wav"])
+            take_in(library, files["wav"])
     library.close()
     with Library(library.path) as again:
         (entry,) = again.entries()
-        assert entry.id == "import-1" and (entry.folder / DETAILS).exists() and again.is_intact(entry)
+        assert entry.id == "import-1" and entry.title == "Meeting wav" and pending(again) == {}
+        assert (entry.folder / DETAILS).exists() and again.is_intact(entry)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_two_channels_are_heard_as_one_and_silence_is_no_speech(library: Library, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "quiet.wav", np.zeros((RATE * 2, 2)), RATE)
-    entry = import_file(library, tmp_path / "quiet.wav").entry
+    entry = take_in(library, tmp_path / "quiet.wav")
     assert (entry.length_s, entry.speech_s) == (2.0, 0.0)
     soundfile.write(tmp_path / "none.wav", np.zeros((0, 1)), RATE)
     with pytest.raises(UsageError, match="no sound"):
-        import_file(library, tmp_path / "none.wav")
+        take_in(library, tmp_path / "none.wav")

@@ -105,6 +105,47 @@ def test_killed_at_any_instant_everything_is_done_in_the_end_and_once(
         assert not [path.name for path in folder.iterdir() if path.name.endswith((".new", ".part"))]
 
 
+def test_an_import_killed_at_any_instant_brings_each_file_in_once(
+    voicecard: Run, tmp_path: Path, conversation: Path
+) -> None:
+    sound, rate = soundfile.read(conversation, dtype="int16")
+    files = [tmp_path / f"talk {number}.flac" for number in range(RECORDINGS)]
+    for number, path in enumerate(files):
+        soundfile.write(path, sound[number * 1000 :], rate)
+    random = Random("imports")
+    command = [sys.executable, "-m", "voicecard", "import", *files, "--no-transcribe"]
+    for _ in range(KILLS):
+        with subprocess.Popen(
+            command, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            time.sleep(0.3 + random.random() * 0.6)
+            process.send_signal(signal.SIGKILL)
+    for path in files[1:]:
+        path.unlink(missing_ok=True)
+    voicecard("import", files[0], "--no-transcribe")
+    done = voicecard("retry")
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    found = json.loads(voicecard("ls", "--json").stdout)
+    titles = sorted(entry["title"] for entry in found)
+    assert len(titles) == len(set(titles)) and "talk 0" in titles, "what was accepted is here, once"
+    assert {job["state"] for job in jobs(voicecard)} == {"held"} and len(jobs(voicecard)) == len(found)
+    assert list((tmp_path / "library" / "incoming").iterdir()) == []
+
+
+def test_what_is_no_sound_is_told_and_forgotten(voicecard: Run, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.mp3" for number in range(5)]
+    for path in files[:4]:
+        path.write_text(f"no sound {path}")
+    soundfile.write(files[4], np.zeros(16000), 16000, format="WAV")
+    done = voicecard("import", *files, tmp_path / "nowhere.wav", "--no-transcribe", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and len(told["new"]) == 1, "four that are none do not keep the fifth from it"
+    assert sorted(told["failed"]) == sorted(map(str, [*files[:4], tmp_path / "nowhere.wav"]))
+    assert "0.mp3: the file is no sound that can be read" in done.stderr
+    assert {job["stage"] for job in jobs(voicecard, "--all")} == {"import", "transcribe"}
+    assert list((tmp_path / "library" / "incoming").iterdir()) == []
+
+
 def test_two_processes_at_once_do_nothing_twice(program: Run, server: tuple[Server, str]) -> None:
     said: list[str] = []
     both = [threading.Thread(target=lambda: said.append(program("retry", "--held").stderr)) for _ in range(2)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicecard.cli.options import AsJson, LibraryPath
-from voicecard.cli.output import duration, note, print_json, progress
+from voicecard.cli.output import note, print_json
 from voicecard.errors import UsageError, VoicecardError
 
 if TYPE_CHECKING:
-    from voicecard.importing import Imported
+    from voicecard.jobs.queue import Queue
+    from voicecard.library.archive import Library
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -33,42 +33,65 @@ def import_files(
     as_json: AsJson = False,
 ) -> None:
     """Take in recordings of other recorders, and transcribe them. The files stay where they are; a copy is kept as it is."""
-    from voicecard.cli.jobs import make_of_new
-    from voicecard.importing import import_file
+    from voicecard.cli.jobs import tools_for, work_off
+    from voicecard.jobs.intake import fill
+    from voicecard.jobs.queue import Queue
+    from voicecard.jobs.stages import STAGES, TRANSCRIBE
+    from voicecard.jobs.worker import Orders
     from voicecard.library.archive import Library
 
     when = _time(recorded_at)
     if when and len(files) > 1:
         raise UsageError("--recorded-at is about one file: import the others by themselves")
-    done: list[Imported] = []
-    failed: list[str] = []
-    with Library(library) as shelf, progress("s") as update:
-        for path in files:
-            try:
-                imported = import_file(shelf, path, when, partial(_tell, update, path.name))
-            except (VoicecardError, OSError) as error:
-                note(f"{path}: {error}")
-                failed.append(str(path))
-                continue
-            done.append(imported)
-            note(_sentence(imported, path))
-        new = [imported.entry for imported in done if imported.is_new]
-        not_transcribed = make_of_new(shelf, new, no_transcribe)
+    with Library(library) as shelf, Queue(shelf.path) as queue:
+        accepted, known, failed = _accept(shelf, queue, files, when, no_transcribe)
+        tools = tools_for(shelf)
+        fill(queue, tools)
+        report = work_off(queue, tools, Orders(recordings=accepted.keys()))
+        pending = tools.pending()
+        new = [entry for key in accepted if (entry := shelf.by_key(key))]
+    here = {entry.key for entry in new}
+    waiting = [path for key, path in accepted.items() if key in pending]
+    failed += [path for key, path in accepted.items() if key not in here and key not in pending]
+    not_transcribed = [] if no_transcribe else [entry.id for entry in new if STAGES[TRANSCRIBE].lacks(entry)]
     if as_json:
         print_json(
             {
                 "new": [entry.id for entry in new],
-                "known": [imported.entry.id for imported in done if not imported.is_new],
+                "known": known,
                 "failed": failed,
+                "waiting": waiting,
                 "not_transcribed": not_transcribed,
             }
         )
-    if failed or not_transcribed:
+    if failed or report.failed or (not_transcribed and not report.busy):
         raise typer.Exit(1)
 
 
-def _tell(update: Callable[[str, float, float], None], name: str, seconds: float) -> None:
-    update(name, seconds, seconds + 1)  # how many there will be nobody knows
+def _accept(
+    shelf: Library, queue: Queue, files: list[Path], when: datetime | None, held: bool
+) -> tuple[dict[str, str], list[str], list[str]]:
+    """(what is now safe in the library, by key; ids of recordings that it has; what could not be taken in)."""
+    from voicecard.importing.accept import accept
+    from voicecard.jobs.intake import expected
+    from voicecard.library.entry import Entry
+
+    accepted: dict[str, str] = {}
+    known: list[str] = []
+    failed: list[str] = []
+    for path in files:
+        try:
+            found = accept(shelf, path, when, partial(expected, queue, held=held))
+        except (VoicecardError, OSError) as error:
+            note(f"{path}: {error}")
+            failed.append(str(path))
+            continue
+        if isinstance(found, Entry):
+            note(f"{path} is in the library already, as {found.id}")
+            known.append(found.id)
+        else:
+            accepted.setdefault(found.key, str(path))
+    return accepted, known, failed
 
 
 def _time(text: str | None) -> datetime | None:
@@ -76,12 +99,3 @@ def _time(text: str | None) -> datetime | None:
         return None if text is None else datetime.fromisoformat(text).astimezone()
     except ValueError as error:
         raise UsageError(f"{text!r} is no time: write it like 2026-10-01T14:30") from error
-
-
-def _sentence(imported: Imported, path: Path) -> str:
-    entry = imported.entry
-    if not imported.is_new:
-        return f"{path} is in the library already, as {entry.id}"
-    return (
-        f"{path} is {entry.id}: {duration(entry.length_s)}, begun {entry.started:%Y-%m-%d %H:%M} ({entry.started_how})"
-    )

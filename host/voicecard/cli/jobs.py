@@ -38,13 +38,15 @@ def list_jobs(
 
     with Library(library) as shelf, Queue(shelf.path) as queue:
         put_right(queue, time.time())
-        fill(queue, tools_for(shelf))
-        names = {entry.key: entry.id for entry in shelf.entries()}
+        tools = tools_for(shelf)
+        fill(queue, tools)
+        ids = {entry.key: entry.id for entry in shelf.entries()}
+        names = ids | {key: each.path.name for key, each in tools.pending().items()}
         jobs = [job for job in queue.jobs() if job.recording in names and (all or job.state is not State.DONE)]
     order = {key: number for number, key in enumerate(names)}
     jobs.sort(key=lambda job: order.get(job.recording, -1))
     if as_json:
-        print_json([_fields(job, names.get(job.recording)) for job in jobs])
+        print_json([_fields(job, ids.get(job.recording)) for job in jobs])
     elif jobs:
         rows = [_row(job, names.get(job.recording, job.recording)) for job in jobs]
         table(("RECORDING", "STAGE", "STATE", "TRIES", "NEXT TRY", "ERROR AND ADVICE"), rows)
@@ -158,11 +160,14 @@ def work_off(queue: Queue, tools: Tools, orders: Orders) -> Report:
 
 def _tell(ended: Ended) -> None:
     from voicecard.jobs.queue import State
-    from voicecard.jobs.stages import STAGES
+    from voicecard.jobs.stages import IMPORT, STAGES
 
     if ended.job.state is State.DONE:
         if ended.told:
             note(f"{ended.name}: {ended.told}")
+        return
+    if ended.job.stage == IMPORT:
+        note(f"{ended.name}: {ended.job.error}")
         return
     note(f"{ended.name} is safe in the library, but not {STAGES[ended.job.stage].past}: {ended.job.error}")
 

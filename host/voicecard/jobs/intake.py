@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from voicecard.jobs.queue import Job, Queue, State
-from voicecard.jobs.stages import TRANSCRIBE, wanted
+from voicecard.jobs.stages import IMPORT, TRANSCRIBE, wanted
 from voicecard.jobs.tools import Tools
 from voicecard.library.entry import Entry
 
@@ -23,12 +23,21 @@ def fill(queue: Queue, tools: Tools) -> None:
         entries = {entry.key: entry for entry in tools.library.entries()}
         stages = wanted(tools)
         called_for = {(key, stage.name) for key, entry in entries.items() for stage in stages if stage.lacks(entry)}
+        called_for |= {(key, IMPORT) for key in tools.pending()}
         there = {job.key: job for job in queue.jobs()}
         finished = {key for key, job in there.items() if job.state is State.DONE}
         missing = sorted(called_for - (there.keys() - finished))
         queue.put(*(Job(*key, updated_s=time.time()) for key in missing))
-        needless = [there[key] for key in there.keys() - finished - called_for if key[0] in entries]
+        needless = [there[key] for key in there.keys() - finished - called_for if key[0] in entries or key[1] == IMPORT]
         queue.remove(*(job for job in needless if not job.again and job.state is not State.RUNNING))
+
+
+def expected(queue: Queue, recording: str, held: bool) -> None:
+    """A recording is about to come, and nothing counts of what may be known of it. `held`: no transcript is made by itself."""
+    with queue.transaction():
+        queue.remove(*(job for job in queue.jobs() if job.recording == recording))
+        if held:
+            queue.put(Job(recording, TRANSCRIBE, State.HELD, advice=_HELD, updated_s=time.time()))
 
 
 def arrived(queue: Queue, tools: Tools, entries: Iterable[Entry], held: bool = False) -> None:
@@ -49,7 +58,8 @@ def arrived(queue: Queue, tools: Tools, entries: Iterable[Entry], held: bool = F
 def followed(queue: Queue, tools: Tools, recording: str, stage: str) -> None:
     """A stage of a recording has a new result: what is made of that is made anew."""
     if entry := tools.library.by_key(recording):
-        later = [each for each in wanted(tools) if each.after == stage]
+        held = {job.key for job in queue.jobs() if job.state is State.HELD}
+        later = [each for each in wanted(tools) if each.after == stage and (recording, each.name) not in held]
         queue.put(*(Job(recording, each.name, again=not each.lacks(entry), updated_s=time.time()) for each in later))
 
 

@@ -24,9 +24,9 @@ def back_off_s(times: int, share: float) -> float:
     return share * min(LONGEST_S, FIRST_S * 2.0 ** (times - 1))
 
 
-def failed(job: Job, error: Exception, name: str, now_s: float, share: float) -> Job:
-    """The job after it failed. `name` is what a person calls its recording."""
-    retry = f"`voicecard retry {name}`"
+def failed(job: Job, error: Exception, id: str, now_s: float, share: float) -> Job:
+    """The job after it failed. `id` is its recording's, empty as long as there is none."""
+    retry = f"`voicecard retry{' ' if id else ''}{id}`"
     job = replace(job, tries=job.tries + 1, cuts=0, updated_s=now_s, error=_sentence(error))
     if not may_succeed_later(error):
         return replace(job, state=State.GIVEN_UP, advice=f"see to that, then {retry}")

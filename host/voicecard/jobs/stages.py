@@ -13,15 +13,17 @@ from voicecard.errors import UsageError, VoicecardError
 from voicecard.jobs.tools import Tools
 from voicecard.library import details
 from voicecard.library.entry import Entry
-from voicecard.transcript import Transcript
+from voicecard.transcript import Transcript, clock
 
 Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`past`: what its recording has been when it is done. `lacks` tells whether a recording calls for it, `is_wanted` whether
-    the owner does. `after`: the stage whose result it reads, and after which it is done again.
+    """`past`: what its recording has been when it is done. The first stage makes that, of what is pending.
+
+    `lacks` tells whether a recording calls for it, `is_wanted` whether the owner does. `after`: the stage whose result it reads,
+    and after which it is done again.
 
     `run(tools, recording, on_progress)` does it and returns what was made, in words for people or "". `recording` is the key
     of one in the library. It may raise anything."""
@@ -32,6 +34,22 @@ class Stage:
     lacks: Callable[[Entry], bool]
     is_wanted: Callable[[Tools], bool] = lambda tools: True
     after: str = ""
+
+
+def _import(tools: Tools, recording: str, on_progress: Progress) -> str:
+    from voicecard.importing.making import file_recording, write_sound
+
+    pending = tools.pending().get(recording)
+    if pending is None:
+        raise UsageError("it is in the library already")
+    try:
+        heard = write_sound(pending, on_progress)
+    except UsageError:
+        pending.discard()  # it is no sound, and never will be
+        raise
+    with tools.writing():
+        entry = file_recording(tools.library, pending, heard)
+    return f"{clock(entry.length_s)}, begun {entry.started:%Y-%m-%d %H:%M} ({entry.started_how}), is {entry.id}"
 
 
 def _decode(tools: Tools, recording: str, on_progress: Progress) -> str:
@@ -85,13 +103,14 @@ def _lacks_summary(entry: Entry) -> bool:
     return not _lacks_transcript(entry) and not (entry.folder / details.SUMMARY).exists()
 
 
-DECODE, TRANSCRIBE, SUMMARISE = "decode", "transcribe", "summarise"
+IMPORT, DECODE, TRANSCRIBE, SUMMARISE = "import", "decode", "transcribe", "summarise"
 STAGES = {
     stage.name: stage
     for stage in (
+        Stage(IMPORT, "imported", _import, lambda entry: False),
         Stage(DECODE, "decoded", _decode, _lacks_audio),
-        Stage(TRANSCRIBE, "transcribed", _transcribe, _lacks_transcript),
-        Stage(SUMMARISE, "summarised", _summarise, _lacks_summary, _wants_summaries, TRANSCRIBE),
+        Stage(TRANSCRIBE, "transcribed", _transcribe, _lacks_transcript, after=IMPORT),
+        Stage(SUMMARISE, "summarised", _summarise, _lacks_summary, _wants_summaries, after=TRANSCRIBE),
     )
 }
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from voicecard.errors import BusyError, LibraryError
 from voicecard.library.archive import Library
 from voicecard.library.entry import Entry
+from voicecard.library.incoming import IMPORT
 
 if TYPE_CHECKING:
     from voicecard.config import Config
+    from voicecard.importing.accept import Pending
     from voicecard.insight.summariser import Summariser
     from voicecard.transcribe.backend import Backend
 
@@ -33,6 +35,13 @@ class Tools:
         if entry is None:
             raise LibraryError(f"the library no longer has the recording {recording}")
         return entry
+
+    def pending(self) -> dict[str, Pending]:
+        """Files of which recordings are yet to be made, by their keys."""
+        from voicecard.importing.accept import pending
+
+        # Most libraries have none, and the modules that could read them are large.
+        return pending(self.library) if any(self.library.incoming.glob(f"*{IMPORT}")) else {}
 
     @contextmanager
     def writing(self) -> Iterator[None]:

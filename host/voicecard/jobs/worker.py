@@ -14,7 +14,7 @@ from voicecard.errors import BackendError, BusyError, DiskFullError, LibraryErro
 from voicecard.jobs.intake import followed
 from voicecard.jobs.queue import Job, Queue, State
 from voicecard.jobs.retry import BY_ITSELF, cut, failed
-from voicecard.jobs.stages import STAGES, Stage
+from voicecard.jobs.stages import IMPORT, STAGES, Stage
 from voicecard.jobs.tools import Tools
 
 Progress = Callable[[str, float, float], None]
@@ -104,8 +104,10 @@ class Worker:
     def _ready(self) -> list[Job]:
         """What may begin now, in the order in which it shall."""
         due = [job for job in self._queue.due(self._started_s) if self._may_begin(job)]
-        here = {entry.key for entry in self._tools.library.entries()} if due else set()
-        found = [job for job in due if job.recording in here]
+        if not due:
+            return []
+        here, pending = {entry.key for entry in self._tools.library.entries()}, self._tools.pending()
+        found = [job for job in due if job.recording in (pending if job.stage == IMPORT else here)]
         return sorted(found, key=lambda job: (job.tries + job.cuts > 0, _ORDER.index(job.stage)))
 
     def _may_begin(self, job: Job) -> bool:
@@ -124,9 +126,9 @@ class Worker:
 
     def _begin(self, job: Job) -> bool:
         entry = self._tools.library.by_key(job.recording)
-        if entry is None:
+        if entry is None and job.stage != IMPORT:
             return False
-        if not job.again and not STAGES[job.stage].lacks(entry):
+        if entry and not job.again and not STAGES[job.stage].lacks(entry):
             self._queue.remove(job)
             return False
         running = replace(job, state=State.RUNNING, updated_s=self._clock())
@@ -160,9 +162,9 @@ class Worker:
             self._finish(job, name, told)
 
     def _fail(self, job: Job, error: Exception, name: str) -> None:
-        now = failed(job, error, name, self._clock(), random.random())
+        now = failed(job, error, self._id(job), self._clock(), random.random())
         self._queue.change(job, now)
-        if isinstance(error, (BackendError, UsageError)):
+        if isinstance(error, (BackendError, UsageError)) and job.stage != IMPORT:
             self._in_a_row[job.stage] += 1
             if self._in_a_row[job.stage] == MOST_IN_A_ROW:
                 self._report.stopped.add(job.stage)
@@ -178,9 +180,14 @@ class Worker:
         self._report.done.append(Ended(now, name, told))
         self._on_ended(self._report.done[-1])
 
-    def _name(self, job: Job) -> str:
+    def _id(self, job: Job) -> str:
         entry = self._tools.library.by_key(job.recording)
-        return entry.id if entry else job.recording
+        return entry.id if entry else ""
+
+    def _name(self, job: Job) -> str:
+        if job.stage == IMPORT and (pending := self._tools.pending().get(job.recording)):
+            return pending.path.name
+        return self._id(job) or job.recording
 
 
 _ORDER = tuple(STAGES)

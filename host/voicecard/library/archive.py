@@ -7,6 +7,7 @@ clocks.json                         what wall time the cards' ticks meant
 incoming/KEY.vcr.part               a recording on its way in
 incoming/KEY.whole.json             it is all there, and perhaps proved
 incoming/KEY.salvaged.part          one that is put together from an image of a card's flash
+incoming/KEY.import/                a file that was imported, and of which a recording is yet to be made
 incoming/KEY.new/                   one that is whole and about to be filed
 trash/ removed.json                 what was thrown away, see trash.py
 recordings/2026/2026-11-22 05.09 k3f92b-12/
@@ -147,8 +148,10 @@ class Library:
 
     def free_number(self) -> int:
         """For the next recording that no card has made: none that one here has, or one in the trash."""
-        here = [entry.number for entry in self._of_card(IMPORTED)]
-        return 1 + max(here + [one.number for one in self.trash.identities() if one.card == IMPORTED], default=0)
+        taken = [entry.number for entry in self._of_card(IMPORTED)]
+        taken += [one.number for one in self.trash.identities() if one.card == IMPORTED]
+        names = [re.match(rf"{IMPORTED}-([0-9]+)-", path.name) for path in self._incoming.iterdir()]
+        return 1 + max(taken + [int(name[1]) for name in names if name], default=0)
 
     @property
     def incoming(self) -> Path:

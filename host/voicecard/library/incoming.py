@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from voicecard.library.entry import Entry
 
 STAGED = ".new"
+IMPORT = ".import"  # of files that are no card's
 WHOLE = ".whole.json"
 _NOT_PROVED = ""  # filed before any card has agreed; there is nothing else to note
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -30,7 +31,8 @@ class Readable(Protocol):
 
 
 class Sound:
-    """An open file of sound: `sample_rate`, and `stretches()` as the transcription takes them.
+    """An open file of sound: `sample_rate`, `stretches()` as the transcription takes them, and `length_s` as the container tells
+    it: infinite if it does not.
 
     libsndfile reads WAV, FLAC, Ogg (Vorbis, Opus) and MP3; ffmpeg's libraries, if the package av is there, M4A and WebM.
     Both read from the file alone, never from what it may point to. Raises UsageError for anything else."""
@@ -40,9 +42,9 @@ class Sound:
         container = _container(file)
         try:
             if container:
-                self.sample_rate, self._blocks = _AV_RATE, _by_av(file, container)
+                self.length_s, self.sample_rate, self._blocks = math.inf, _AV_RATE, _by_av(file, container)
             else:
-                self.sample_rate, self._blocks = _by_soundfile(file)
+                self.length_s, self.sample_rate, self._blocks = _by_soundfile(file)
         except soundfile.SoundFileError as error:
             raise UsageError("the file is no sound that can be read: WAV, FLAC, Ogg, MP3 and M4A can") from error
 
@@ -66,7 +68,7 @@ def _container(file: Readable) -> str:
     return "matroska" if start[:4] == b"\x1a\x45\xdf\xa3" else ""
 
 
-def _by_soundfile(file: Readable) -> tuple[int, Iterator[Samples]]:
+def _by_soundfile(file: Readable) -> tuple[float, int, Iterator[Samples]]:
     sound = soundfile.SoundFile(file)
     if sound.samplerate not in SAMPLE_RATES or sound.channels > MAX_CHANNELS:
         raise UsageError(f"{sound.channels} channels at {sound.samplerate} Hz are no sound that can be transcribed")
@@ -78,7 +80,7 @@ def _by_soundfile(file: Readable) -> tuple[int, Iterator[Samples]]:
         except soundfile.SoundFileError as error:
             raise UsageError(f"the sound is damaged ({error})") from error
 
-    return sound.samplerate, blocks()
+    return sound.frames / sound.samplerate, sound.samplerate, blocks()
 
 
 def _by_av(file: Readable, container: str) -> Iterator[Samples]:
