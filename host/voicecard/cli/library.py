@@ -73,7 +73,7 @@ def _started(entry: Entry) -> str:
 
 
 def _minute(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"
+    return time.isoformat(" ", "minutes")[:16]
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
