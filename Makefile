@@ -32,11 +32,12 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file firmware/mypy.ini firmware/main.py firmware/card
+	$(BIN)/mypy --config-file firmware/mypy.ini firmware/boot.py firmware/main.py firmware/card
 
-## make docs           put what the program says of itself into host/README.md
+## make docs           put what the program says of itself into host/README.md, compute hardware/power-budget.md
 docs: $(READY)
 	$(BIN)/cog -I host -r host/README.md
+	$(BIN)/python hardware/power_budget.py hardware/power-budget.md
 
 ## make bench          measure speed and quality, write build/bench.json (needs flite and ffmpeg)
 bench: $(READY)

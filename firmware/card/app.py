@@ -13,6 +13,7 @@ from card.carrier import open_carrier
 from card.core import Core
 from card.errors import CardError
 from card.link.server import LinkServer
+from card.power import Power
 from card.screen import PAGES, show
 from card.session import Session
 from card.ui import keys
@@ -22,6 +23,7 @@ _WATCH_MS = const(200)
 _UP_MS = const(2000)  # so long must the application have run for its start to count as a good one
 _ROOM_MS = const(1000)
 _COUNT_MS = const(60_000)
+_DARK_MS = const(400)  # for the screen to go dark
 _BETWEEN_ERASES_MS = const(100)  # each stops everything for 45 ms: in between a short tap must be seen
 _LITTLE_ROOM_S = const(120)
 _BATTERY_STEP_MV = const(50)  # finer than this is noise, and would wear the file system
@@ -29,10 +31,15 @@ _LOW_S = const(15 * 60)
 _PAGE_MS = const(10_000)
 _FULL = ("storage full", "plug in, sync")
 _BATTERY_LOW = ("battery low", "plug in")
+_ASLEEP = ("asleep", "any key wakes")
 _SAFE_MODE = ("safe mode", "restarting")
 _RESTARTS = ("watchdog", "reset")
 _RECORDING_STOPPED = ("card restarted", "press REC again")  # its owner believes that it still records
-_NOTICES = {block.END_STORAGE_FULL: _FULL, block.END_FAULT: ("flash fault", "plug in, sync")}
+_NOTICES = {
+    block.END_STORAGE_FULL: _FULL,
+    block.END_BATTERY_LOW: _BATTERY_LOW,
+    block.END_FAULT: ("flash fault", "plug in, sync"),
+}
 
 
 class Card(Core):
@@ -46,10 +53,13 @@ class Card(Core):
         if cause in _RESTARTS and self.store and self.store.closed_recordings:
             self.notice = _RECORDING_STOPPED
         self.gain = make_gain(self.settings["gain_db"])
+        self.power = Power(self.log)
+        self.clock.go_on(board.remembered())
         self.session = None
         self.recording = None
         self.starting = None
         self.making_room = False
+        self.dark = False  # the screen shall be off
         self._up = False
         self._counted_ms = None  # None: as soon as nothing is going on
         self._pressed_at = {}  # key: position in the recording when it went down
@@ -58,6 +68,11 @@ class Card(Core):
 
     def _activity(self):
         return "recording" if self.session else super()._activity()
+
+    def status(self):
+        fields = super().status()
+        fields.update(self.power.status())
+        return fields
 
     def set_clock(self, wall_ms, uncertainty_ms, offset_min):
         super().set_clock(wall_ms, uncertainty_ms, offset_min)
@@ -76,6 +91,8 @@ class Card(Core):
             return _situation_of(self.session)
         if (self.starting and not self.starting.done()) or super().occupied():
             return gestures.BUSY
+        if self.power.low:
+            return gestures.BATTERY_LOW
         if not self.store:
             return gestures.FAULT
         if not self.store.seconds_left:
@@ -93,6 +110,7 @@ class Card(Core):
 
     async def on_gesture(self, key, gesture):
         """Do what the table says. A recording ends, and a mark stands, where the key went down."""
+        self.power.touch()
         if gesture == keys.PRESS:
             self._pressed_at[key] = self.session.position if self.session else 0
         elif gesture == keys.STUCK:
@@ -236,6 +254,7 @@ class Card(Core):
             self.log.note("recording: %r" % error)
             return
         microphone.close()
+        self.power.touch()
         self.notice = _NOTICES.get(session.reason)
         self.session = None
         self._counted_ms = None
@@ -247,12 +266,34 @@ class Card(Core):
             self.clock.us()
             if not self.session:
                 self.watchdog.feed()
+            await self._watch_power()
             if not self.occupied():
                 if not self._up and time.ticks_diff(time.ticks_ms(), began_ms) >= _UP_MS:
                     self._come_up()
                 if self._up:
                     self._keep_counters()
             await asyncio.sleep_ms(_WATCH_MS)
+
+    async def _watch_power(self):
+        """End a recording before the battery does; sleep when nothing has been done for long."""
+        if self.power.step() and self.power.low and self.session:
+            self.session.battery(self.power.battery.mv)
+            await self._finish(self.session.position, block.END_BATTERY_LOW)
+        if self.link_in_use():
+            self.power.touch()
+        if self._up and not self.occupied() and self.power.may_sleep(self.settings["sleep_after_min"]):
+            await self._sleep()
+
+    async def _sleep(self):
+        """What was counted and what time it is are kept; the card starts again when it is woken."""
+        self.farewell = _ASLEEP
+        self.count()
+        self.counters.save()
+        await asyncio.sleep_ms(_DARK_MS)
+        self.dark = True
+        await asyncio.sleep_ms(_DARK_MS)
+        board.remember(self.clock.to_bytes())
+        board.sleep()
 
     def _come_up(self):
         """The start was a good one. It is noted before the first recording, during which no file is written."""
@@ -266,7 +307,7 @@ class Card(Core):
         if self._counted_ms is not None and time.ticks_diff(now_ms, self._counted_ms) < _COUNT_MS:
             return
         self._counted_ms = now_ms
-        battery_mv = board.battery_mv()
+        battery_mv = self.power.battery.mv
         if battery_mv:
             self.counters.lowest(counters.LOWEST_BATTERY_MV, battery_mv // _BATTERY_STEP_MV * _BATTERY_STEP_MV)
         self.count()
@@ -282,6 +323,8 @@ def _situation_of(session):
 async def main():
     card = Card()
     card.link = LinkServer(open_carrier(card.name), card)
+    if board.is_woken_by_rec():
+        await card.on_gesture("rec", keys.TAP)
     watch_keys = keys.watch(board.keys(), card.on_gesture)
     await asyncio.gather(watch_keys, card.watch(), card.keep_room(), show(card), card.link.run())
 

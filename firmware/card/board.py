@@ -10,6 +10,7 @@ from micropython import const, kbd_intr
 MIC_SCK_PIN, MIC_WS_PIN, MIC_SD_PIN = const(5), const(6), const(4)
 DISPLAY_SDA_PIN, DISPLAY_SCL_PIN = const(8), const(9)
 KEY_PINS = {"rec": 1, "memo": 2}
+CABLE_PIN = const(10)  # a transistor pulls it low while the cable brings power
 BATTERY_PIN = const(7)
 BATTERY_DIVIDER = const(2)  # two equal resistors: the pin sees half of the battery
 
@@ -40,6 +41,33 @@ def is_held(name):
     pin = keys()[name]
     time.sleep_ms(_PULL_UP_MS)
     return not pin.value()
+
+
+def cable():
+    """The pin that reads 0 while the cable brings power, and 1 on a board without the wire."""
+    return machine.Pin(CABLE_PIN, machine.Pin.IN, machine.Pin.PULL_UP)
+
+
+def sleep():
+    """Deep sleep, out of which the key `rec`, the key `memo` or the cable starts the card. Their pull-ups are on the board."""
+    esp32.wake_on_ext0(machine.Pin(KEY_PINS["rec"]), esp32.WAKEUP_ALL_LOW)
+    others = machine.Pin(KEY_PINS["memo"]), machine.Pin(CABLE_PIN)
+    esp32.wake_on_ext1(others, esp32.WAKEUP_ALL_LOW)  # the S3 takes that for any of them
+    machine.deepsleep()
+
+
+def is_woken_by_rec():
+    return machine.reset_cause() == machine.DEEPSLEEP_RESET and machine.wake_reason() == machine.EXT0_WAKE
+
+
+def remember(data):
+    """Keep some bytes through a deep sleep."""
+    machine.RTC().memory(data)
+
+
+def remembered():
+    """What was kept through the sleep that ends with this start; empty after any other start."""
+    return machine.RTC().memory() if machine.reset_cause() == machine.DEEPSLEEP_RESET else b""
 
 
 def microphone():

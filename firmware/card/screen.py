@@ -73,6 +73,9 @@ async def show(card):
         display = Display(board.display_bus(), board.DISPLAY_WIDTH, board.DISPLAY_HEIGHT)
         warning = Warning()
         while True:
+            if card.dark:
+                display.poweroff()
+                return
             draw(card, display, warning)
             await display.refresh()
             await asyncio.sleep_ms(_SCREEN_MS)

@@ -85,6 +85,10 @@ class Session:
         """A host has told the time."""
         self._note(self._recorder.note, block.Event(block.EVENT_CLOCK_SET, uncertainty_ms, wall_ms))
 
+    def battery(self, mv):
+        """The battery was measured at so much."""
+        self._note(self._recorder.note, block.Event(block.EVENT_BATTERY, mv, 0))
+
     def _note(self, write, *what):
         """Change something beside the sound; a recording that has ended takes nothing. Storage trouble is told by the next frame."""
         if self.reason != block.END_NONE:

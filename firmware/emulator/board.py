@@ -7,12 +7,13 @@ I2C_PINS = 8, 9  # sda, scl
 BATTERY_PIN = 7
 BATTERY_DIVIDER = 2
 KEY_PINS = {"rec": 1, "memo": 2}
+CABLE_PIN = 10  # pulled low by a transistor while the cable brings power
 DISPLAY_ADDRESS = 0x3C
 
-world = flash = microphone = display = line = usb = None
+world = flash = microphone = display = line = usb = sleep = None
 keys = {}  # by pin
 audio = {"heard": 0, "lost": 0}  # samples
-clock = {"set_us": 0}  # wall clock minus time since power-on
+clock = {"set_us": 0}  # wall clock minus time since this start
 watchdog = {}  # the chip's, once it runs: see chip.WDT
 battery_mv = 0
 reset_cause = 1
@@ -39,6 +40,9 @@ def reset(
     battery_millivolts=4000,
     cause=1,
     on_power_off=None,
+    calendar_us=0,
+    memory=b"",
+    woken_by=0,
 ):
     """Switch on a new board. Without `on_power_off`, losing power raises world.PowerOff in the card's code."""
     # Here, because these modules look up their part in this one.
@@ -48,9 +52,10 @@ def reset(
     from emulator.oled import Display
     from emulator.pins import Key
     from emulator.serial import Line
+    from emulator.sleep import Sleep
     from emulator.world import World
 
-    global world, flash, microphone, display, line, usb, keys, battery_mv, reset_cause, power_off, entropy
+    global world, flash, microphone, display, line, usb, sleep, keys, battery_mv, reset_cause, power_off, entropy
     world = World(seed, realtime)
     flash = Flash(world, flash_path, worst_case_flash, cut_at, flash_log) if flash_path else None
     microphone = Microphone(world, microphone_path, dc)
@@ -66,7 +71,8 @@ def reset(
         usb = None
     keys = {pin: Key(world) for pin in sorted(KEY_PINS.values())}
     audio.update(heard=0, lost=0)
-    clock["set_us"] = 0
+    clock["set_us"] = calendar_us
+    sleep = Sleep(memory, woken_by)
     watchdog.clear()
     battery_mv = battery_millivolts
     reset_cause = cause
@@ -77,6 +83,13 @@ def reset(
 def key(name):
     """The key called `name`."""
     return keys[KEY_PINS[name]]
+
+
+def level(pin):
+    """What a pin with its pull-up reads."""
+    if pin == CABLE_PIN:
+        return 0 if line.has_cable() else 1
+    return keys[pin].level if pin in keys else 1
 
 
 def _lose_power(reason):

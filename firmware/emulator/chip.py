@@ -1,6 +1,7 @@
 """The rest of the chip: ticks, calendar, clock, watchdog, restarts."""
 
 from emulator import board, heap
+from emulator.sleep import EXT0_WAKE, EXT1_WAKE, MEMORY_BYTES  # noqa: F401
 
 EPOCH_WEEKDAY = 5  # 2000-01-01 was a Saturday; Monday is 0
 TICKS_PERIOD = 1 << 30
@@ -84,6 +85,15 @@ class RTC:
         board.clock["set_us"] = seconds_of(year, month, day, hour, minute, second) * 1_000_000 + us - board.world.now_us
         return None
 
+    def memory(self, data=None):
+        """Bytes that last through a deep sleep, and through nothing else."""
+        if data is None:
+            return board.sleep.memory
+        if len(data) > MEMORY_BYTES:
+            raise ValueError("buffer too long")
+        board.sleep.memory = bytes(data)
+        return None
+
 
 class WDT:
     """machine.WDT: not fed in time, the card restarts. The chip has one, which cannot be stopped: made again, it only
@@ -118,6 +128,14 @@ def reset():
 
 def reset_cause():
     return board.reset_cause
+
+
+def deepsleep(time_ms=None):
+    board.sleep.begin(time_ms)
+
+
+def wake_reason():
+    return board.sleep.woken_by
 
 
 def freq(hz=None):

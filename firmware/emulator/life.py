@@ -2,8 +2,9 @@
 
 The configuration, a JSON file that is taken away when it is read: `flash`, `microphone` (paths or null), `seed`, `realtime`,
 `worst_case_flash`, `cut_at`, `log_flash`, `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`,
-`battery_millivolts`, `reset_cause`, `steps`, `events`, `keyboard` (see prompt.py; null: there is no prompt), `soft`: null, or the
-prompt's mode `friendly` or `raw` at which the soft reset before this start was asked for.
+`battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `steps`, `events`, `keyboard` (see
+prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or `raw` at which the soft reset before this
+start was asked for.
 To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, flash (one operation), prompt, and in the end
 `off` with a reason, the steps that are left for after a restart, and figures. Then the process waits to be killed: power
 that is gone runs no clean-up. After a soft reset, `soft`, it goes on with the configuration that the host writes then."""
@@ -52,8 +53,7 @@ class Reporter:
         self.emit("flash", operation=operation)
 
     def screen(self, display, time_us):
-        bits = binascii.b2a_base64(display.pixels()).decode().strip()
-        self.emit("screen", time_us=time_us, height=display.height, bits=bits)
+        self.emit("screen", time_us=time_us, height=display.height, bits=_base64(display.pixels()))
 
     def off(self, reason):
         """The last word: the power is gone, and the host ends this process."""
@@ -82,8 +82,18 @@ class Reporter:
             dropped_callbacks=board.world.dropped_callbacks,
             flash_operations=board.flash.operations,
             flash={region.label: region.counts for region in board.flash.regions},
+            left=self._left(),
             **more,
         )
+
+    def _left(self):
+        """What a start after this one finds as it is: the battery, and what deep sleep keeps."""
+        return {
+            "battery_millivolts": board.battery_mv,
+            "calendar_us": board.world.now_us + board.clock["set_us"],
+            "memory": _base64(board.sleep.memory),
+            "woken_by": board.sleep.woken_by,
+        }
 
 
 class CardSys:
@@ -108,6 +118,10 @@ class CardMicropython:
         return getattr(micropython, name)
 
 
+def _base64(data):
+    return binascii.b2a_base64(data).decode().strip()
+
+
 def switch_on(config, reporter):
     board.reset(
         flash_path=config["flash"],
@@ -128,6 +142,9 @@ def switch_on(config, reporter):
         battery_millivolts=config["battery_millivolts"],
         cause=config["reset_cause"],
         on_power_off=reporter.off,
+        calendar_us=config["calendar_us"],
+        memory=binascii.a2b_base64(config["memory"]),
+        woken_by=config["woken_by"],
     )
     if board.usb is None:
         del machine.USBDevice  # a firmware without it

@@ -1,4 +1,4 @@
-"""Pins: keys that bounce, and the battery's divider."""
+"""Pins: keys that bounce, the sign that the cable brings power, and the battery's divider."""
 
 from emulator import board, heap
 
@@ -47,24 +47,23 @@ class Pin:
             self._level = value
 
     def value(self, level=None):
-        key = board.keys.get(self.id)
         if level is not None:
             self._level = 1 if level else 0
             return None
-        if key is None:
+        if self.id not in board.keys and self.id != board.CABLE_PIN:
             return self._level
         settled = self._pull == Pin.PULL_UP and board.world.now_us - self._pulled_us >= PULL_UP_US
-        return key.level if settled else self._floating(key)
+        return board.level(self.id) if settled else self._floating()
 
     __call__ = value
 
     def irq(self, *args, **kwargs):
         raise NotImplementedError("the emulated pins raise no interrupts: poll them")
 
-    def _floating(self, key):
-        """A key without its pull-up, or not for long: ground while pressed, otherwise anything."""
+    def _floating(self):
+        """What is not pulled up, or not for long, is ground while it is pulled there, otherwise anything."""
         depth = heap.release()
-        level = key.level and board.world.noise.below(2)
+        level = board.level(self.id) and board.world.noise.below(2)
         heap.restore(depth)
         return level
 

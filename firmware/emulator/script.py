@@ -11,7 +11,8 @@ NO_MICROPHONE_US = 60_000_000
 
 class Script:
     """`steps`: lists of a word and its arguments: ["tap", KEY], ["double", KEY], ["hold", KEY, µs], ["wait", µs],
-    ["until mic-end"], ["hang mic"], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"]. `keys`: by name.
+    ["until mic-end"], ["hang mic"], ["battery", mV], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"]; and
+    ["down", KEY, µs], first of all, for a key that has woken the card. `keys`: by name.
 
     `plug` waits until a host has come and gone, `plugged` does not, and `serve` is the last. A `hold` that is the first step is
     there when the power comes on. `emit(event, **fields)`: tells. `goes_on`: after a soft reset, with the cable where it is."""
@@ -22,10 +23,13 @@ class Script:
         self._emit = emit
         self._plugs = 0
         self._cable = []  # the step that brings the cable to where it is now
+        self._held = {}  # key: until when
         self._next_us = 0
         if goes_on:
             self._go_on()
         else:
+            while self._steps and self._steps[0][0] == "down":
+                self._keep_down(*self._steps.pop(0)[1:])
             held = board.reset_cause == PWRON_RESET and self._steps and self._steps[0][0] == "hold"
             board.world.at(0 if held else BOOT_US, self._next)
 
@@ -42,8 +46,11 @@ class Script:
         """The steps that a card which restarts now still has before it: the cable as it is, the rest of a wait, and the others.
 
         What waits for the microphone's end has then waited in vain: its sound starts over."""
-        left_us = self._next_us - board.world.now_us
-        return self._cable + ([["wait", left_us]] if left_us > 0 else []) + self._steps
+        now_us = board.world.now_us
+        left_us = self._next_us - now_us
+        down = [["down", key, until_us - now_us] for key, until_us in self._held.items() if until_us > now_us]
+        woken = down if board.sleep.asleep else []  # of what restarts otherwise, a hand lets go
+        return woken + self._cable + ([["wait", left_us]] if left_us > 0 else []) + self._steps
 
     def _next(self):
         if not self._steps:
@@ -59,7 +66,13 @@ class Script:
     def _move(self, key, level, after_us):
         board.world.at(board.world.now_us + after_us, lambda: self._keys[key].move(level))
 
+    def _keep_down(self, key, us):
+        self._keys[key].level = 0
+        self._held[key] = us
+        self._move(key, 1, us)
+
     def _hold(self, key, us):
+        self._held[key] = board.world.now_us + us
         self._move(key, 0, 0)
         self._move(key, 1, us)
         self._leave_key(us)
@@ -100,23 +113,31 @@ class Script:
         self._after(0)
 
     def _stay_plugged(self):
-        self._connect("plugged", _nothing)
-        board.line.expect_nobody()
-        self._after(0)
+        if self._connect("plugged", _nothing):
+            board.line.expect_nobody()
+            self._after(0)
 
     def _serve(self):
         self._connect("serve", _nothing)
 
     def _connect(self, word, on_let_go):
-        board.line.plug(on_let_go)
         self._cable = [[word]]
+        if board.sleep.asleep:  # it wakes the card, and a host finds that when it has started
+            board.line.bring_power()
+            return False
+        board.line.plug(on_let_go)
         self._emit("plugged", serial=self._plugs)
         self._plugs += 1
+        return True
 
     def _unplug(self):
         board.line.unplug()
         self._cable = []
         self._emit("unplugged")
+        self._after(0)
+
+    def _battery(self, millivolts):
+        board.battery_mv = millivolts
         self._after(0)
 
     def _cut(self):
@@ -135,6 +156,7 @@ _STEPS = {
     "wait": Script._after,
     "until mic-end": Script._until_mic_end,
     "hang mic": Script._hang_mic,
+    "battery": Script._battery,
     "plug": Script._plug,
     "plugged": Script._stay_plugged,
     "unplug": Script._unplug,

@@ -28,6 +28,7 @@ class Line:
         self._poller = uselect.poll()
         if parent:
             self._poller.register(parent, 0)
+        self._power = False
         self._file = None
         self._descriptor = None  # the file's
         self._ring = bytearray()
@@ -56,6 +57,14 @@ class Line:
         """What has arrived and was not read."""
         data, self._ring = self._ring, bytearray()
         return data
+
+    def has_cable(self):
+        """Whether a cable brings power."""
+        return self._power or self.plugged()
+
+    def bring_power(self):
+        """A cable is there, and nothing is said on it."""
+        self._power = True
 
     def plugged(self):
         return self._file is not None

@@ -1,6 +1,7 @@
-"""host/README.md says what the program says of itself."""
+"""Documents say what the program says of itself, and what the scripts compute."""
 
 import re
+import runpy
 import subprocess
 import sys
 
@@ -12,6 +13,12 @@ def test_commands_and_settings_in_the_readme_are_those_of_the_program() -> None:
     check = [sys.executable, "-m", "cogapp", "-I", "host", "--check", "--diff", "host/README.md"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}\nhost/README.md is stale: run `make docs`"
+
+
+def test_the_power_budget_is_what_the_script_computes() -> None:
+    folder = ROOT / "hardware"
+    text = (folder / "power-budget.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(folder / "power_budget.py"))["budget"]() == text, "run `make docs`"
 
 
 def test_every_exit_code_is_in_the_readme() -> None:

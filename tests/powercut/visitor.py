@@ -28,6 +28,9 @@ class Line:
     def plugged(self):
         return True
 
+    def has_cable(self):
+        return True
+
     def live(self):
         return False
 

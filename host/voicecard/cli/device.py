@@ -33,8 +33,8 @@ def emulate(
     """Run the card's firmware on an emulated board.
 
     Words for --do, separated by semicolons: boot; tap KEY; double KEY; hold KEY 2s; wait 3s; until mic-end; plug (the
-    cable is in; serve the host until it lets go); unplug; hang mic (the microphone delivers nothing more until the next
-    restart); cut (power gone this instant). Keys are rec and memo. Without --do the card boots and stays plugged in
+    cable is in; serve the host until it lets go); unplug; battery 3.4V; hang mic (the microphone delivers nothing more
+    until the next restart); cut (power gone this instant). Keys are rec and memo. Without --do the card boots and stays plugged in
     until Ctrl-C.
     """
     from voicecard.device import emulate as emulator

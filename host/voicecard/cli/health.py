@@ -44,12 +44,26 @@ def status(port: PortPath = None, as_json: AsJson = False) -> None:
         ("state", str(fields.get("state", "?"))),
         ("recordings", str(fields.get("recordings", "?"))),
         ("room left", duration(float(fields.get("seconds_left", 0))) + " of speech"),
+        ("power", _power(fields)),
         ("set aside", f"{fields.get('set_aside', '?')} of {fields.get('sectors', '?')} sectors"),
         *_counter_rows(fields["counters"]),
     ]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         typer.echo(f"{name:<{width}}  {value}")
+
+
+def _power(fields: dict[str, Any]) -> str:
+    """Battery and cable; a card in safe mode does not tell."""
+    percent, hours, millivolts = (fields.get(f"battery_{name}") for name in ("percent", "hours_left", "mv"))
+    told = ["on the cable"] if fields.get("on_cable") else []
+    if isinstance(percent, int) and isinstance(millivolts, int):
+        told.append(f"battery {percent} % ({millivolts / 1000:.2f} V)")
+    elif fields.get("on_cable") is not None:
+        told.append("no battery")
+    if isinstance(hours, int):
+        told.append(f"{hours} hours left")
+    return ", ".join(told) or "unknown"
 
 
 def doctor(port: PortPath = None, as_json: AsJson = False) -> None:

@@ -26,7 +26,7 @@ from voicecard.errors import DeviceError, UsageError
 
 MICROPHONE_DC = 40 << 16  # of a 32-bit sample word; capture has to remove it
 _POWER_ON = 1
-_RESTARTS = {"reset": 2, "watchdog": 3}  # what a card that restarts so reads as its cause
+_RESTARTS = {"reset": 2, "watchdog": 3, "sleep": 4}  # what a card that restarts so reads as its cause
 _SOON_US = 30_000_000
 _MOST_RESTARTS = 20  # each soon after the last: a card that does so more often does nothing else
 _OFF = {
@@ -35,6 +35,7 @@ _OFF = {
     "watchdog": "the watchdog restarted the card",
     "reset": "the card restarted itself",
     "soft": "MicroPython starts again",
+    "sleep": "the card slept, and was woken",
 }
 
 
@@ -95,7 +96,7 @@ class FlashOperation:
 @dataclass(frozen=True, slots=True)
 class CycleReport:
     """One boot: a power cycle has another after each restart. `reason` of its end: end (of the script), cut, watchdog,
-    reset, soft (reset), or stopped (from outside). Times start at 0 in each.
+    reset, sleep (and waking), soft (reset), or stopped (from outside). Times start at 0 in each.
 
     `flash`: by partition label the counts reads, read_bytes, programs, program_bytes, largest_program, page_crossings
     and erases. `flash_operations`: programs and erases in all, the numbers that `cut_at` counts."""
@@ -230,21 +231,21 @@ class _Run:
 
     def power_cycle(self, cycle: PowerCycle) -> None:
         """Run one power cycle with all its restarts, and append a report of each boot."""
-        off = self._boot([step.as_list() for step in cycle.steps], _POWER_ON)
+        off = self._boot([step.as_list() for step in cycle.steps], _POWER_ON, {})
         restarts = 0
         while off["reason"] in _RESTARTS and not self.stop.is_set():
             restarts = restarts + 1 if off["time_us"] < _SOON_US else 0
             if restarts > _MOST_RESTARTS:
                 raise self._failure(f"the card restarts again and again: {self._last_line()}")
-            off = self._boot(off["steps"], _RESTARTS[off["reason"]])
+            off = self._boot(off["steps"], _RESTARTS[off["reason"]], _kept(off))
 
-    def _boot(self, steps: list[list[str | int]], reset_cause: int) -> dict[str, Any]:
-        """Run the card until its power is gone or it restarts; returns its last event."""
+    def _boot(self, steps: list[list[str | int]], reset_cause: int, kept: dict[str, Any]) -> dict[str, Any]:
+        """Run the card until its power is gone or it restarts; returns its last event. `kept`: what it finds of its last start."""
         operations: list[FlashOperation] = []
         emulator_heap_bytes = 0
         off: dict[str, Any] = {"reason": "stopped", "steps": []}
         with ExitStack() as plugged:
-            config = self._config(steps, reset_cause)
+            config = self._config(steps, reset_cause) | kept
             has_prompt = self._options.interpreter is None
             card = boot(self._command, config, self._scratch, self._console, self.stop, has_prompt)
             events = plugged.enter_context(closing(card))
@@ -277,7 +278,7 @@ class _Run:
         return off
 
     def _close_report(self, off: dict[str, Any], operations: list[FlashOperation], emulator_heap_bytes: int) -> None:
-        figures = {name: value for name, value in off.items() if name != "steps"}
+        figures = {name: value for name, value in off.items() if name not in ("steps", "left")}
         self.reports.append(
             CycleReport(**figures, flash_log=tuple(operations), emulator_heap_bytes=emulator_heap_bytes)
         )
@@ -336,6 +337,9 @@ class _Run:
             "usb_bytes_per_s": options.usb_bytes_per_s,
             "battery_millivolts": options.battery_millivolts,
             "reset_cause": reset_cause,
+            "calendar_us": 0,
+            "memory": "",
+            "woken_by": 0,
             "steps": steps,
         }
 
@@ -359,6 +363,12 @@ class _Run:
         path = options.flash.absolute() if options.flash else self._scratch / "flash.bin"
         build_flash_image(path, options.flash_size_bytes, options.card_name, options.seed, options.firmware)
         return path
+
+
+def _kept(off: dict[str, Any]) -> dict[str, Any]:
+    """What is left for the next start: after a deep sleep all of it, else the battery."""
+    left: dict[str, Any] = off["left"]
+    return left if off["reason"] == "sleep" else {"battery_millivolts": left["battery_millivolts"]}
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The owner's script for an emulated card: words in, power cycles out.
 
-    boot; tap rec; wait 8s; double memo; hold rec 2s; until mic-end; hang mic; plug; unplug; cut
+    boot; tap rec; wait 8s; double memo; hold rec 2s; until mic-end; hang mic; battery 3.4V; plug; unplug; cut
 
 Each `boot` is a power cycle; a script that does not begin with one gets it. A `hold` that comes first in one begins before the
 power is on: the key is held while the card is switched on. When the card restarts itself within a power cycle,
@@ -17,6 +17,8 @@ from voicecard.errors import UsageError
 KEYS = ("rec", "memo")
 _UNIT_US = {"ms": 1_000, "s": 1_000_000, "min": 60_000_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min)")
+_VOLTAGE = re.compile(r"(\d+(?:\.\d+)?)(V|mV)")
+_MOST_MILLIVOLTS = 6000
 _LONGEST_US = 24 * 3600 * 1_000_000
 _FORMS = {
     "boot": "boot",
@@ -26,6 +28,7 @@ _FORMS = {
     "wait": "wait 3s",
     "until": "until mic-end",
     "hang": "hang mic",
+    "battery": "battery 3.4V",
     "plug": "plug",
     "unplug": "unplug",
     "cut": "cut",
@@ -34,15 +37,16 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One move: a word of the script, the key it is about, and how long it takes in microseconds (hold, wait)."""
+    """One move: a word of the script, the key it is about, how long it takes in microseconds (hold, wait), or millivolts (battery)."""
 
     word: str
     key: str = ""
     duration_us: int = 0
+    millivolts: int = 0
 
     def as_list(self) -> list[str | int]:
         """The step as the emulator's configuration has it."""
-        return [self.word, *([self.key] if self.key else []), *([self.duration_us] if self.duration_us else [])]
+        return [self.word, *([self.key] if self.key else []), *[n for n in (self.duration_us, self.millivolts) if n]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def _parse_step(text: str, number: int) -> Step:
         return Step("until mic-end")
     if word == "hang" and arguments == ["mic"]:
         return Step("hang mic")
+    if word == "battery" and len(arguments) == 1:
+        return Step(word, millivolts=_millivolts(arguments[0], text, number))
     if word in ("boot", "plug", "unplug", "cut") and not arguments:
         return Step(word)
     raise UsageError(f"step {number} of the script, '{text}', is not understood: it is written '{_FORMS[word]}'")
@@ -112,6 +118,16 @@ def _duration_us(written: str, text: str, number: int) -> int:
             f"step {number} of the script, '{text}', needs a time of at most a day like '3s', '200ms' or '2min'"
         )
     return duration_us
+
+
+def _millivolts(written: str, text: str, number: int) -> int:
+    match = _VOLTAGE.fullmatch(written)
+    millivolts = round(float(match[1]) * (1000 if match[2] == "V" else 1)) if match else 0
+    if not 0 < millivolts <= _MOST_MILLIVOLTS:
+        raise UsageError(
+            f"step {number} of the script, '{text}', needs a voltage of at most 6 V like '3.4V' or '3400mV'"
+        )
+    return millivolts
 
 
 def _check_order(steps: list[Step], step: Step, number: int) -> None:
