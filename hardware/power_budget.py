@@ -66,7 +66,8 @@ def budget() -> str:
     lines = [
         "# Power budget",
         "",
-        f"Computed by `{Path(__file__).name}` from data sheets; nothing here was measured on a board. Battery: {BATTERY_MAH} mAh, of which {USABLE:.0%} are used.",
+        f"Computed by `{Path(__file__).name}` from data sheets; nothing here was measured on a board. "
+        f"Battery: {BATTERY_MAH} mAh, of which {USABLE:.0%} are used.",
         "",
         "| part | recording, mA | idle, screen lit, mA | asleep, mA | from |",
         "| --- | --- | --- | --- | --- |",
@@ -76,9 +77,10 @@ def budget() -> str:
         "| --- | --- | --- | --- |",
         *(_hours(microphone) for microphone in MICROPHONES),
         "",
-        "A card that is left alone on its battery falls asleep after 10 minutes (`sleep_after_min`), so `idle` lasts that long and no longer. A development board",
-        "adds what the computation leaves out: its power LED, its USB bridge and its own regulator draw several mA whatever the chip does; asleep they are nearly all of it.",
-        "An INMP441 goes on drawing 0.8 mA unless its enable pin is switched, too.",
+        "A card that is left alone on its battery falls asleep after 10 minutes (`sleep_after_min`), so `idle` lasts that",
+        "long and no longer. A development board adds what the computation leaves out: its power LED, its USB bridge and its",
+        "own regulator draw several mA whatever the chip does; asleep they are nearly all of it. An INMP441 goes on drawing",
+        "0.8 mA unless its enable pin is switched, too.",
         "",
     ]
     return "\n".join(lines)
