@@ -30,6 +30,7 @@ class Session:
         self._microphone = microphone
         self._losses = LossMeter()
         self._room = True
+        self._told_no_sound = False
         self._end_position = None
         self._asked = block.END_KEY
         self.reason = block.END_NONE
@@ -49,6 +50,11 @@ class Session:
     @property
     def speech(self):
         return self._recorder.hears_speech
+
+    @property
+    def hears_nothing(self):
+        """Whether nothing comes that a microphone could send."""
+        return self._recorder.hears_nothing
 
     @property
     def marks(self):
@@ -124,6 +130,9 @@ class Session:
                 self._recorder.frame(words)
                 if lost:
                     self._recorder.lose(lost, self._losses.frames_since)
+                if self.hears_nothing and not self._told_no_sound:
+                    self._told_no_sound = True
+                    self._note(self._recorder.note, block.Event(block.EVENT_NO_SOUND, 0, 0))
                 if self._room:
                     self._prepare()
             if self.position + FRAME_SAMPLES > block.MAX_RECORDING_SAMPLES:

@@ -13,7 +13,8 @@ MONO, STEREO = 0, 1
 
 class Microphone:
     """Plays a file of 16-bit samples, little-endian, 16 kHz mono, into a room: it starts when it is first listened to
-    and goes on in the world's time. A word is the sample shifted left by 16, plus `dc`; after the end only `dc`."""
+    and goes on in the world's time. A word is the sample shifted left by 16, plus `dc`; after the end only `dc`. The lowest
+    of its 24 bits are never still, as on every microphone: `broken` is the one word that comes of one that is not connected."""
 
     def __init__(self, world, path=None, dc=0):
         self._world = world
@@ -21,6 +22,7 @@ class Microphone:
         self._dc = dc
         self._started_us = None
         self.hung_us = None
+        self.broken = None
         self._chunk = bytearray(2 * DESCRIPTOR_FRAMES)
         self._view = memoryview(self._chunk)
         self._on_end = []
@@ -55,6 +57,9 @@ class Microphone:
 
     def read(self, first, count, out, at, step):
         """Put samples `first` to `first + count` (at most 256) into words `at`, `at + step`, ... of `out`."""
+        if self.broken is not None:
+            _fill(out, at, count, step, self.broken)
+            return
         heard = max(0, min(count, self.samples - first))
         if heard:
             if self._at != first:
@@ -68,13 +73,19 @@ class Microphone:
 @micropython.viper
 def _words(samples: ptr16, count: int, out: ptr32, at: int, step: int, dc: int):
     for i in range(count):
-        out[at + i * step] = (samples[i] << 16) + dc
+        out[at + i * step] = (samples[i] << 16) + dc + ((i & 7) << 8)
 
 
 @micropython.viper
 def _silence(out: ptr32, at: int, count: int, step: int, dc: int):
     for i in range(count):
-        out[at + i * step] = dc
+        out[at + i * step] = dc + ((i & 7) << 8)
+
+
+@micropython.viper
+def _fill(out: ptr32, at: int, count: int, step: int, word: int):
+    for i in range(count):
+        out[at + i * step] = word
 
 
 class I2S:
@@ -189,7 +200,7 @@ class I2S:
             first = self._first + self._ready[0] * DESCRIPTOR_FRAMES + self._used
             board.microphone.read(first, frames, buf, filled, self._step)
             if self._step == 2:
-                _silence(buf, filled + 1, frames, 2, 0)  # nothing drives the right channel
+                _fill(buf, filled + 1, frames, 2, 0)  # nothing drives the right channel
             board.audio["heard"] += frames
             filled += frames * self._step
             self._used += frames

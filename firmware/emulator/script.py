@@ -11,7 +11,7 @@ NO_MICROPHONE_US = 60_000_000
 
 class Script:
     """`steps`: lists of a word and its arguments: ["tap", KEY], ["double", KEY], ["hold", KEY, µs], ["wait", µs],
-    ["until mic-end"], ["hang mic"], ["battery", mV], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"]; and
+    ["until mic-end"], ["hang mic"], ["break mic", WORD], ["battery", mV], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"]; and
     ["down", KEY, µs], first of all, for a key that has woken the card. `keys`: by name.
 
     `plug` waits until a host has come and gone, `plugged` does not, and `serve` is the last. A `hold` that is the first step is
@@ -104,6 +104,11 @@ class Script:
         board.microphone.hang()
         self._after(0)
 
+    def _break_mic(self, word):
+        """A wire is off: from now on each word is that one; 0 for data that is pulled down, all ones but the sign for pulled up."""
+        board.microphone.broken = word
+        self._after(0)
+
     def _plug(self):
         self._connect("plug", self._let_go)
 
@@ -156,6 +161,7 @@ _STEPS = {
     "wait": Script._after,
     "until mic-end": Script._until_mic_end,
     "hang mic": Script._hang_mic,
+    "break mic": Script._break_mic,
     "battery": Script._battery,
     "plug": Script._plug,
     "plugged": Script._stay_plugged,

@@ -77,3 +77,14 @@ def test_the_automatic_gain_leaves_a_quiet_room_quiet_and_loud_speech_alone():
     frames = through(gain, [tone(16000, FRAME)] * 300)
     assert abs(max(frames[-1]) - 16000) < 200
     assert gain.for_frame(0) == UNITY_Q8
+
+
+def test_what_no_microphone_sends_is_told_from_the_quietest_room():
+    quiet = array("i", [(5 << 16) + ((n & 1) << 8) for n in range(480)])
+    full = array("i", [0x7FFFFF00 if n & 1 else -0x80000000 for n in range(480)])
+    for words in (bytes(1920), full, array("i", [-0x80000000] * 480), array("i", [-256] * 480)):
+        assert level.is_dead(words, 480)
+    loud = array("i", full)
+    loud[479] = 0x7FFF0000 - (1 << 16)  # one word below the end of the scale
+    for words in (quiet, loud):
+        assert not level.is_dead(words, 480)

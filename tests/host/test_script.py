@@ -16,7 +16,7 @@ def test_each_boot_is_a_power_cycle() -> None:
         PowerCycle(
             (
                 Step("tap", "rec"),
-                Step("wait", duration_us=8_000_000),
+                Step("wait", number=8_000_000),
                 Step("double", "memo"),
                 Step("hold", "rec", 2_000_000),
                 Step("cut"),
@@ -34,7 +34,7 @@ def test_the_first_boot_goes_without_saying() -> None:
     ("written", "us"), [("300ms", 300_000), ("1.5s", 1_500_000), ("2 min", 120_000_000), ("0.25ms", 250)]
 )
 def test_times(written: str, us: int) -> None:
-    assert parse_script(f"wait {written}") == (PowerCycle((Step("wait", duration_us=us),)),)
+    assert parse_script(f"wait {written}") == (PowerCycle((Step("wait", number=us),)),)
 
 
 @pytest.mark.parametrize(

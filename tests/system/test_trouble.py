@@ -177,3 +177,24 @@ def test_a_card_without_usb_of_its_own_is_synced_over_the_repls_port(tmp_path: P
     with Library(tmp_path) as library, running_card(options) as card, CardLink.open(str(card.port())) as link:
         (entry,) = sync(link, library).new
         assert entry.end_reason == "key" and link.recordings()[0].safe
+
+
+@pytest.mark.parametrize("kind", ["zeros", "full"])
+def test_a_microphone_that_is_off_its_wires_is_noted_within_two_seconds(
+    tmp_path: Path, conversation: Path, kind: str
+) -> None:
+    script = f"boot; tap rec; wait 6s; break mic {kind}; wait 4s; tap rec; plug"
+    run = EmulateOptions(mic=conversation, script=script, seed=3)
+    with Library(tmp_path / "library") as library, running_card(run) as card:
+        with CardLink.open(str(card.port())) as link:
+            (entry,) = sync(link, library).new
+    (event,) = [event for event in entry.details()["events"] if event["event"] == "no sound"]
+    assert 6 < event["at_s"] < 8.2 and entry.details()["unknown_s"] == 0
+
+
+def test_a_silent_room_is_no_broken_microphone(tmp_path: Path) -> None:
+    run = EmulateOptions(script="boot; tap rec; wait 6s; tap rec; plug", seed=3)
+    with Library(tmp_path / "library") as library, running_card(run) as card:
+        with CardLink.open(str(card.port())) as link:
+            (entry,) = sync(link, library).new
+    assert entry.details()["events"] == []

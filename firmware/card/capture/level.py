@@ -69,3 +69,21 @@ def measure(samples, count: int, level):
             peak = value
     out[0] = total // count
     out[1] = peak
+
+
+@micropython.viper
+def is_dead(words, count: int) -> bool:
+    """Whether no microphone can have sent these words: their 24 bits all the same, or all at an end of the scale."""
+    w = ptr32(words)
+    first = int(w[0]) >> 8 & 0xFFFFFF
+    same = 1
+    ends = 1
+    for i in range(count):
+        value = int(w[i]) >> 8 & 0xFFFFFF
+        if value != first:
+            same = 0
+        if value < 0x7FFFF0 or value > 0x80000F:
+            ends = 0
+        if same + ends == 0:
+            return False
+    return True

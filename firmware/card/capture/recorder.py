@@ -15,6 +15,7 @@ FRAME_MS = const(30)
 FRAME_WORDS_BYTES = FRAME_SAMPLES * 4
 _PAGE_BYTES = block.BLOCK_HEADER_BYTES + block.AUDIO_PAYLOAD_BYTES
 _CODES_AT = block.BLOCK_HEADER_BYTES + block.CODEC_STATE_BYTES
+_DEAD_FRAMES = const(30)  # 0.9 s of what no microphone sends
 _UNWRITTEN_FRAMES = const(31)  # what pre-roll and an unwritten gap may hold: a cut loses less than a second
 
 
@@ -41,6 +42,7 @@ class Recorder:
         self._speech = bytearray(self._slots)
         self._means = array("H", bytes(2 * self._slots))
         self._peaks = array("H", bytes(2 * self._slots))
+        self._dead_frames = 0  # in a row
         self._entered = 0  # frames into the ring, and out of it
         self._left = 0
         self._gap_block = bytearray(block.BLOCK_HEADER_BYTES + block.GAP_BYTES)
@@ -66,8 +68,14 @@ class Recorder:
     def hears_speech(self):
         return bool(self._entered and self._speech[(self._entered - 1) % self._slots])
 
+    @property
+    def hears_nothing(self):
+        """Whether the microphone, or its wiring, must be broken."""
+        return self._dead_frames >= _DEAD_FRAMES
+
     def frame(self, words):
         """Take one frame of 480 microphone words (1920 bytes), which are used up."""
+        self._dead_frames = self._dead_frames + 1 if level.is_dead(words, FRAME_SAMPLES) else 0
         speech = self._enter(words)
         keep = self._gate.step(speech) if self._gate else True
         if self.skips is not None:

@@ -1,6 +1,6 @@
 """The owner's script for an emulated card: words in, power cycles out.
 
-    boot; tap rec; wait 8s; double memo; hold rec 2s; until mic-end; hang mic; battery 3.4V; plug; unplug; cut
+    boot; tap rec; wait 8s; double memo; hold rec 2s; until mic-end; hang mic; break mic zeros; battery 3.4V; plug; unplug; cut
 
 Each `boot` is a power cycle; a script that does not begin with one gets it. A `hold` that comes first in one begins before the
 power is on: the key is held while the card is switched on. When the card restarts itself within a power cycle,
@@ -17,6 +17,7 @@ from voicecard.errors import UsageError
 KEYS = ("rec", "memo")
 _UNIT_US = {"ms": 1_000, "s": 1_000_000, "min": 60_000_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min)")
+_BROKEN_WORDS = {"zeros": 0, "full": 0x7FFFFF00}
 _VOLTAGE = re.compile(r"(\d+(?:\.\d+)?)(V|mV)")
 _MOST_MILLIVOLTS = 6000
 _LONGEST_US = 24 * 3600 * 1_000_000
@@ -28,6 +29,7 @@ _FORMS = {
     "wait": "wait 3s",
     "until": "until mic-end",
     "hang": "hang mic",
+    "break": "break mic zeros",
     "battery": "battery 3.4V",
     "plug": "plug",
     "unplug": "unplug",
@@ -37,16 +39,16 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One move: a word of the script, the key it is about, how long it takes in microseconds (hold, wait), or millivolts (battery)."""
+    """One move: a word of the script, the key it is about, and a number: how long it takes in microseconds (hold, wait), millivolts
+    (battery), or the word that comes of a broken microphone."""
 
     word: str
     key: str = ""
-    duration_us: int = 0
-    millivolts: int = 0
+    number: int | None = None
 
     def as_list(self) -> list[str | int]:
         """The step as the emulator's configuration has it."""
-        return [self.word, *([self.key] if self.key else []), *[n for n in (self.duration_us, self.millivolts) if n]]
+        return [self.word, *([self.key] if self.key else []), *([] if self.number is None else [self.number])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,15 @@ def _parse_step(text: str, number: int) -> Step:
     if word == "hold" and len(arguments) >= 2:
         return Step(word, _key(arguments[0], text, number), _duration_us(" ".join(arguments[1:]), text, number))
     if word == "wait" and arguments:
-        return Step(word, duration_us=_duration_us(" ".join(arguments), text, number))
+        return Step(word, number=_duration_us(" ".join(arguments), text, number))
     if word == "until" and arguments == ["mic-end"]:
         return Step("until mic-end")
     if word == "hang" and arguments == ["mic"]:
         return Step("hang mic")
+    if word == "break" and len(arguments) == 2 and arguments[0] == "mic" and arguments[1] in _BROKEN_WORDS:
+        return Step("break mic", number=_BROKEN_WORDS[arguments[1]])
     if word == "battery" and len(arguments) == 1:
-        return Step(word, millivolts=_millivolts(arguments[0], text, number))
+        return Step(word, number=_millivolts(arguments[0], text, number))
     if word in ("boot", "plug", "unplug", "cut") and not arguments:
         return Step(word)
     raise UsageError(f"step {number} of the script, '{text}', is not understood: it is written '{_FORMS[word]}'")

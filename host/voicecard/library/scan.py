@@ -20,6 +20,7 @@ EVENTS = {
     block.EVENT_BATTERY: "battery",
     block.EVENT_STALLED: "stalled",
     block.EVENT_PAGE_REWRITTEN: "page rewritten",
+    block.EVENT_NO_SOUND: "no sound",
 }
 END_REASONS = {
     block.END_KEY: "key",
