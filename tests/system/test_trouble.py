@@ -185,16 +185,14 @@ def test_a_microphone_that_is_off_its_wires_is_noted_within_two_seconds(
 ) -> None:
     script = f"boot; tap rec; wait 6s; break mic {kind}; wait 4s; tap rec; plug"
     run = EmulateOptions(mic=conversation, script=script, seed=3)
-    with Library(tmp_path / "library") as library, running_card(run) as card:
-        with CardLink.open(str(card.port())) as link:
-            (entry,) = sync(link, library).new
+    with Library(tmp_path / "library") as library, running_card(run) as card, CardLink.open(str(card.port())) as link:
+        (entry,) = sync(link, library).new
     (event,) = [event for event in entry.details()["events"] if event["event"] == "no sound"]
     assert 6 < event["at_s"] < 8.2 and entry.details()["unknown_s"] == 0
 
 
 def test_a_silent_room_is_no_broken_microphone(tmp_path: Path) -> None:
     run = EmulateOptions(script="boot; tap rec; wait 6s; tap rec; plug", seed=3)
-    with Library(tmp_path / "library") as library, running_card(run) as card:
-        with CardLink.open(str(card.port())) as link:
-            (entry,) = sync(link, library).new
+    with Library(tmp_path / "library") as library, running_card(run) as card, CardLink.open(str(card.port())) as link:
+        (entry,) = sync(link, library).new
     assert entry.details()["events"] == []

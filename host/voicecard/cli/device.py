@@ -34,8 +34,8 @@ def emulate(
 
     Words for --do, separated by semicolons: boot; tap KEY; double KEY; hold KEY 2s; wait 3s; until mic-end; plug (the
     cable is in; serve the host until it lets go); unplug; battery 3.4V; hang mic (the microphone delivers nothing more
-    until the next restart); break mic zeros, or full (it delivers these); cut (power gone this instant). Keys are rec and memo. Without --do the card boots and stays plugged in
-    until Ctrl-C.
+    until the next restart); break mic zeros, or full (it delivers these); cut (power gone this instant). Keys are rec
+    and memo. Without --do the card boots and stays plugged in until Ctrl-C.
     """
     from voicecard.device import emulate as emulator
 
