@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := build/ready
 STUBS := 'micropython-esp32-esp32_generic_s3-stubs>=1.26'
 
-.PHONY: help setup demo test lint docs bench powercut soak soak-kill micropython32 wheel clean
+.PHONY: help setup demo test lint docs screens screens-record bench powercut soak soak-kill micropython32 wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -38,6 +38,16 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/cog -I host -r host/README.md
 	$(BIN)/python hardware/power_budget.py hardware/power-budget.md
+	$(BIN)/python firmware/fonts/make.py firmware/card/ui/digits.py
+
+## make screens        draw every screen of the card on one sheet, build/screens.png
+screens: $(READY)
+	@mkdir -p build
+	@PYTHONPATH=tests $(BIN)/python tests/screens/sheet.py build/screens.png
+
+## make screens-record take what the screens look like now for right, after a look at the sheet
+screens-record: $(READY)
+	@PYTHONPATH=tests $(BIN)/python tests/screens/sheet.py firmware/screens.png record
 
 ## make bench          measure speed and quality, write build/bench.json (needs flite and ffmpeg)
 bench: $(READY)

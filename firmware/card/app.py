@@ -59,6 +59,8 @@ class Card(Core):
         self.recording = None
         self.starting = None
         self.making_room = False
+        self.has_display = False
+        self.touches = 0  # of the keys, so far
         self.dark = False  # the screen shall be off
         self._up = False
         self._counted_ms = None  # None: as soon as nothing is going on
@@ -72,6 +74,7 @@ class Card(Core):
     def status(self):
         fields = super().status()
         fields.update(self.power.status())
+        fields["display"] = self.has_display
         return fields
 
     def set_clock(self, wall_ms, uncertainty_ms, offset_min):
@@ -111,6 +114,7 @@ class Card(Core):
     async def on_gesture(self, key, gesture):
         """Do what the table says. A recording ends, and a mark stands, where the key went down."""
         self.power.touch()
+        self.touches += 1
         if gesture == keys.PRESS:
             self._pressed_at[key] = self.session.position if self.session else 0
         elif gesture == keys.STUCK:
@@ -256,7 +260,7 @@ class Card(Core):
         microphone.close()
         self.power.touch()
         self.notice = _NOTICES.get(session.reason)
-        self.session = None
+        self.session = self.recording = self.starting = None  # a task that is done still holds all that it had
         self._counted_ms = None
 
     async def watch(self):

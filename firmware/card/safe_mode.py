@@ -49,7 +49,7 @@ async def tell(card):
         from card.ui import screens
         from card.ui.display import Display
 
-        display = Display(board.display_bus(), board.DISPLAY_WIDTH, board.DISPLAY_HEIGHT)
+        display = Display(board.display_bus(), board.DISPLAY_WIDTH, card.settings["display_lines"])
         screens.notice(display, "safe mode", "plug in")
         await display.refresh()
     except Exception as error:  # it may be what is broken

@@ -19,6 +19,7 @@ TABLE = {
     "remove_after_days": (30, range(1, 366)),
     "clean_percent": (50, range(5, 96)),  # of the card's storage that is kept ready while idle
     "sleep_after_min": (10, range(0, 241)),  # idle on battery; 0: never
+    "display_lines": (64, (64, 32)),  # of the display that is fitted; with the next start
     "gain_db": (AUTO, (AUTO,) + tuple(range(0, 43, 3))),
 }
 OF_SOUND = ("vad_mode", "pre_roll_ms", "hang_over_ms", "gain_db")  # those that each recording carries

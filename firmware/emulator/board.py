@@ -59,7 +59,7 @@ def reset(
     world = World(seed, realtime)
     flash = Flash(world, flash_path, worst_case_flash, cut_at, flash_log) if flash_path else None
     microphone = Microphone(world, microphone_path, dc)
-    display = Display(world, display_height, on_screen)
+    display = Display(world, display_height, on_screen) if display_height else None
     if usb_port:
         from emulator.usb_port import Port
         from emulator.usb_terminal import Terminal

@@ -7,13 +7,16 @@ _FIRST_ADDRESS, _LAST_ADDRESS = 0x08, 0x77
 
 
 class I2C:
-    """machine.I2C. On other pins than the display's the bus is empty."""
+    """machine.I2C. On other pins than the display's the bus is empty. `longest_us`: the longest that it was held at a time."""
 
     def __init__(self, id=0, *, scl, sda, freq=400_000, timeout=50_000):
         if id not in (0, 1):
             raise ValueError("I2C(%s) doesn't exist" % id)
+        self.longest_us = 0
         self._freq = freq
-        self._devices = {board.DISPLAY_ADDRESS: board.display} if (sda.id, scl.id) == board.I2C_PINS else {}
+        self._devices = {}
+        if board.display and (sda.id, scl.id) == board.I2C_PINS:
+            self._devices[board.DISPLAY_ADDRESS] = board.display
 
     def scan(self):
         return [address for address in range(_FIRST_ADDRESS, _LAST_ADDRESS + 1) if self._answers(address)]
@@ -46,4 +49,6 @@ class I2C:
         return address in self._devices
 
     def _clock(self, size):
-        board.world.spend(9_000_000 * size // self._freq)
+        us = 9_000_000 * size // self._freq
+        self.longest_us = max(self.longest_us, us)
+        board.world.spend(us)

@@ -47,7 +47,8 @@ class Reporter:
 
     def emit(self, event, **fields):
         fields["event"] = event
-        self.stream.write(json.dumps(fields).encode() + b"\n")
+        json.dump(fields, self.stream)  # in pieces: the card's heap may have no room for all of it
+        self.stream.write(b"\n")
 
     def flash(self, *operation):
         self.emit("flash", operation=operation)
@@ -71,7 +72,8 @@ class Reporter:
             self._sum_up("soft", serial_masters=board.line.masters())
 
     def _sum_up(self, reason, **more):
-        board.display.settle()
+        if board.display:
+            board.display.settle()
         self.emit(
             "off",
             reason=reason,

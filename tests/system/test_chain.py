@@ -101,7 +101,8 @@ def test_the_time_line_adds_up_and_the_mark_stands_where_it_was_pressed(chain: C
 def test_while_it_recorded_no_sound_was_lost_and_no_sector_erased(chain: Chain) -> None:
     cycle = chain.emulation.cycles[0]
     assert cycle.samples_lost == 0 and cycle.dropped_callbacks == 0
-    audio_us = [o.time_us for o in cycle.flash_log if o.kind == "program" and o.size_bytes == 256]
+    pages = [o for o in cycle.flash_log if (o.kind, o.label, o.size_bytes) == ("program", "recordings", 256)]
+    audio_us = [o.time_us for o in pages]
     meanwhile = [o for o in cycle.flash_log if audio_us[0] <= o.time_us <= audio_us[-1] and o.kind != "read"]
     assert {(o.kind, o.label) for o in meanwhile} == {("program", "recordings")}
     flash = cycle.flash["recordings"]

@@ -125,10 +125,17 @@ def test_a_battery_that_cannot_be_is_none(tmp_path: Path) -> None:
         assert len(card.report().cycles) == 1, "and without one it does not sleep"
 
 
+def is_lit(path: Path) -> bool:
+    with Image.open(path) as image:
+        return len(image.convert("L").getcolors() or ()) > 1
+
+
 def test_the_screen_is_dark_while_it_sleeps(tmp_path: Path) -> None:
     screens = tmp_path / "screens"
     with running_card(options(tmp_path, "boot; wait 11min; tap memo; wait 1s", screens=screens)) as card:
         report = card.report()
     assert report.cycles[0].reason == "sleep"
-    lit = [len(Image.open(path).convert("L").getcolors()) > 1 for path in report.screens]
-    assert lit == [True, True, False, True], "dark before it sleeps"
+    lit = [is_lit(path) for path in report.screens]
+    assert lit == [True, False, True, False, True], (
+        "at rest, then it says so, then dark; and lit by the key that wakes it"
+    )

@@ -80,11 +80,13 @@ async def stream(link, first, count, read):
     No task and no coroutine is made for each of them, nor anything else on the heap."""
     payload, at = link.payload, message.SECTOR_NUMBER_BYTES
     sector = payload[at : at + SECTOR_BYTES]
+    link.sectors_of_stream = count
     for index in range(first, count):
         if link.interrupted():
             return
         payload[0], payload[1] = index & 0xFF, index >> 8
         read(index, sector)
+        link.sectors_streamed = index + 1
         link.begin(message.SECTOR, at + SECTOR_BYTES)
         while (pause_ms := link.go_on()) is not None:
             await asyncio.sleep_ms(pause_ms)

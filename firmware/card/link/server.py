@@ -29,6 +29,7 @@ class LinkServer:
         self._heard_ms = None
         self._handling = False
         self.sent_sectors = 0  # to the host that is at work
+        self.sectors_of_stream = self.sectors_streamed = 0  # of what it gets now, or got last
 
     def in_use(self):
         """Whether a host is at work: it is being served, or was within ten seconds, and has not taken its leave."""
@@ -41,7 +42,7 @@ class LinkServer:
     def leave(self):
         """The host has taken its leave."""
         self._heard_ms = None
-        self.sent_sectors = 0
+        self.sent_sectors = self.sectors_of_stream = self.sectors_streamed = 0
 
     @property
     def dropped_frames(self):

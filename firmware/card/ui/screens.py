@@ -1,112 +1,155 @@
-"""The screens: pure functions that draw plain data on a 128x64 frame buffer."""
+"""The screens: pure functions that draw plain data on a frame buffer, 128 wide and 64 or 32 high.
 
-_WIDTH = 128
-_DIGIT_WIDTH, _DIGIT_HEIGHT, _STROKE = 17, 30, 4
-_DIGIT_PITCH = _DIGIT_WIDTH + 4
-_COLON_PITCH = 8
-# Lit strokes of each digit: top, upper left, upper right, middle, lower left, lower right, bottom.
-_STROKES = (
-    "1110111",
-    "0010010",
-    "1011101",
-    "1011011",
-    "0111010",
-    "1101011",
-    "1101111",
-    "1010010",
-    "1111111",
-    "1111011",
-)
+They use fill, fill_rect, rect, hline and text in letters of 8 by 8, which MicroPython's frame buffer and Adafruit's have alike:
+text is at most 16 letters wide."""
+
+from micropython import const
+
+from .digits import LARGE, SMALL
+
+_WIDTH = const(128)
+_LETTER = const(8)
+_GAP = const(2)  # between digits
 
 
-def idle(fb, card, recordings, minutes_left):
-    fb.fill(0)
-    _title(fb, card, "%d min" % minutes_left)
-    _centred(fb, "press REC", 28)
-    _centred(fb, "%d recording%s" % (recordings, "" if recordings == 1 else "s"), 52)
+def idle(fb, card, recordings, minutes_left, is_low, power):
+    """`is_low`: room is running out; `power`: a word on where it comes from, "87%" or "USB"."""
+    _title(fb, card, power)
+    if fb.height < 64:
+        _centred(fb, "press REC", 13)
+    else:
+        _centred(fb, "press REC", 22)
+        _centred(fb, "%d recording%s" % (recordings, "" if recordings == 1 else "s"), 38)
+    _line(fb, "%d min left" % minutes_left, fb.height - 10, is_low)
 
 
-def recording(fb, elapsed_s, level, speech, marks, seconds_left, warn):
-    """`level` is 0 to 100; `speech` says whether the gate hears any; `warn` shows the time left large, in place of both."""
+def recording(fb, sign, elapsed_s, level, speech, marks, minutes_left, power, warning):
+    """`sign`: REC or MEMO; `level` 0 to 100; `speech`: whether the gate hears any; `warning` takes the place of both, if there is one."""
     fb.fill(0)
     fb.fill_rect(0, 0, 8, 8, 1)
-    fb.text("REC", 12, 0, 1)
+    fb.text(sign, 12, 0, 1)
     if marks:
-        fb.text("*%d" % marks, 44, 0, 1)
-    _elapsed(fb, elapsed_s, 13)
-    if warn:
-        fb.fill_rect(0, 47, _WIDTH, 17, 1)
-        _centred(fb, "%d min left" % ((seconds_left + 59) // 60), 52, 0)
+        fb.text("*%d" % marks, 12 + (len(sign) + 1) * _LETTER, 0, 1)
+    _right(fb, power, 0)
+    if fb.height < 64:
+        _elapsed(fb, elapsed_s, SMALL, 9, 0)
+        if elapsed_s < 36_000:  # then there is no room beside it
+            _right(fb, "speech" if speech else "quiet", 10)
+            _right(fb, "%dm" % minutes_left, 20)
+        _meter(fb, 29, 3, level)
+        if warning:
+            fb.fill_rect(0, 0, _WIDTH, 8, 1)
+            _centred(fb, warning, 0, 0)
         return
-    _right(fb, "%d min" % (seconds_left // 60), 0)
-    fb.rect(0, 48, _WIDTH, 5, 1)
-    fb.fill_rect(0, 48, _WIDTH * level // 100, 5, 1)
-    fb.text("speech" if speech else "silence", 0, 56, 1)
+    _elapsed(fb, elapsed_s, LARGE, 12)
+    if warning:
+        _line(fb, warning, 54, True)
+        return
+    _meter(fb, 46, 6, level)
+    if speech:
+        fb.fill_rect(0, 55, 8 * _LETTER, 9, 1)
+    fb.text("speech" if speech else "quiet", 8, 56, 0 if speech else 1)
+    _right(fb, "%d min" % minutes_left, 56)
 
 
-def connected(fb, card, sent_sectors):
+def standing(fb, title, elapsed_s, hint):
+    """A recording of which nothing is kept now: why, and how it goes on."""
     fb.fill(0)
+    _line(fb, title, 0, True)
+    if fb.height < 64:
+        _elapsed(fb, elapsed_s, SMALL, 12, 0)
+        return
+    _elapsed(fb, elapsed_s, LARGE, 16)
+    _centred(fb, hint, 54)
+
+
+def connected(fb, card, done, total):
+    """A host is at work: `done` of `total` sectors of a recording are on their way to it, if there are any."""
     _title(fb, card, "USB")
-    _centred(fb, "sending" if sent_sectors else "connected", 28)
-    if sent_sectors:
-        _centred(fb, "%d kB" % (sent_sectors * 4), 44)
+    if not total:
+        _centred(fb, "connected", fb.height // 2)
+        return
+    _centred(fb, "sending", 14 if fb.height < 64 else 18)
+    _meter(fb, fb.height // 2 + 7, 8, 100 * done // total)
+    if fb.height == 64:
+        _centred(fb, "%d of %d kB" % (4 * done, 4 * total), 54)
 
 
 def notice(fb, title, remedy):
     """Something the owner must know: what is wrong, and what to do about it."""
     fb.fill(0)
+    if fb.height < 64:
+        _line(fb, title, 0, True)
+        _centred(fb, remedy, 18)
+        return
     fb.fill_rect(0, 0, _WIDTH, 20, 1)
     _centred(fb, title, 6, 0)
     _centred(fb, remedy, 38)
 
 
+def page(fb, title, number, pages, lines):
+    """A page of the status: as many lines as fit."""
+    _title(fb, title, "%d/%d" % (number, pages))
+    for row, line in enumerate(lines[: 2 if fb.height < 64 else 4]):
+        fb.text(line, 0, 14 + row * (10 if fb.height < 64 else 13), 1)
+
+
+def resting(fb, place, lit):
+    """Dark, but for a dot that comes and goes while a recording runs, each time elsewhere: nothing burns in."""
+    fb.fill(0)
+    if lit:
+        fb.fill_rect(place * 37 % (_WIDTH - 2), place * 23 % (fb.height - 2), 2, 2, 1)
+
+
 def _title(fb, left, right):
+    fb.fill(0)
     fb.text(left, 0, 0, 1)
     _right(fb, right, 0)
-    fb.hline(0, 11, _WIDTH, 1)
+    fb.hline(0, 10, _WIDTH, 1)
+
+
+def _line(fb, text, y, inverted):
+    if inverted:
+        fb.fill_rect(0, y, _WIDTH, 10, 1)
+    _centred(fb, text, y + 1, 0 if inverted else 1)
 
 
 def _right(fb, text, y):
-    fb.text(text, _WIDTH - 8 * len(text), y, 1)
+    fb.text(text, _WIDTH - _LETTER * len(text), y, 1)
 
 
 def _centred(fb, text, y, colour=1):
-    fb.text(text, (_WIDTH - 8 * len(text)) // 2, y, colour)
+    fb.text(text, (_WIDTH - _LETTER * len(text)) // 2, y, colour)
 
 
-def _elapsed(fb, seconds, y):
-    """Minutes and seconds, with hours from the first one on, centred."""
+def _meter(fb, y, height, percent):
+    fb.rect(0, y, _WIDTH, height, 1)
+    fb.fill_rect(0, y, _WIDTH * percent // 100, height, 1)
+
+
+def _elapsed(fb, seconds, font, y, x=None):
+    """Minutes and seconds, with hours from the first one on; centred unless `x` says where."""
     text = "%d:%02d" % (seconds // 60, seconds % 60)
     if seconds >= 3600:
         text = "%d:%02d:%02d" % (seconds // 3600, seconds // 60 % 60, seconds % 60)
-    if len(text) > 6:  # too wide for large digits
-        _centred(fb, text, y + 11)
-        return
-    width = sum(_COLON_PITCH if c == ":" else _DIGIT_PITCH for c in text)
-    x = (_WIDTH - width) // 2
-    for c in text:
-        if c == ":":
-            fb.fill_rect(x + 1, y + 8, 4, 4, 1)
-            fb.fill_rect(x + 1, y + 18, 4, 4, 1)
-            x += _COLON_PITCH
+    if len(text) > 7:
+        font = SMALL  # from ten hours on
+    digit_width, height, digits = font
+    dot = height // 8
+    colons = text.count(":")
+    width = (len(text) - colons) * (digit_width + _GAP) + colons * (dot + 2 * _GAP) - _GAP
+    if x is None:
+        x = (_WIDTH - width) // 2
+    for sign in text:
+        if sign == ":":
+            fb.fill_rect(x + _GAP // 2, y + height * 2 // 7, dot, dot, 1)
+            fb.fill_rect(x + _GAP // 2, y + height * 5 // 7, dot, dot, 1)
+            x += dot + 2 * _GAP
         else:
-            _digit(fb, ord(c) - 48, x, y)
-            x += _DIGIT_PITCH
+            _boxes(fb, digits[ord(sign) - 48], x, y)
+            x += digit_width + _GAP
 
 
-def _digit(fb, digit, x, y):
-    w, h, s = _DIGIT_WIDTH, _DIGIT_HEIGHT, _STROKE
-    half = (h + s) // 2
-    lower = y + (h - s) // 2
-    boxes = (
-        (x, y, w, s),
-        (x, y, s, half),
-        (x + w - s, y, s, half),
-        (x, lower, w, s),
-        (x, lower, s, h - (lower - y)),
-        (x + w - s, lower, s, h - (lower - y)),
-        (x, y + h - s, w, s),
-    )
-    for lit, box in zip(_STROKES[digit], boxes):
-        if lit == "1":
-            fb.fill_rect(*box, 1)
+def _boxes(fb, boxes, x, y):
+    for at in range(0, len(boxes), 4):
+        fb.fill_rect(x + boxes[at], y + boxes[at + 1], boxes[at + 2], boxes[at + 3], 1)

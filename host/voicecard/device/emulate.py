@@ -46,7 +46,8 @@ class EmulateOptions:
     `mic`: an audio file; `flash`: an image that is kept (made if it is missing), else a new one that is thrown away;
     `script`: see script.py, None serves until stopped; `port_link`: a link to the serial port while it is plugged in;
     `screens`: a folder for pictures of the display; `cut_at`: (number of a flash program or erase from 1, "before",
-    "mid" or "after"), in the first boot; `log_flash`: report every flash operation; `carrier`: usb, or
+    "mid" or "after"), in the first boot; `display_height`: 64, 32, or 0: none;
+    `log_flash`: report every flash operation; `carrier`: usb, or
     stdio as on a firmware without machine.USBDevice; `usb_bytes_per_s`: the most that crosses the bus; `uart_copy`: with
     stdio, output also takes the time of a UART at 115200 baud; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 

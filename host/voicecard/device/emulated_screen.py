@@ -29,7 +29,7 @@ class ScreenRecorder:
 
     def add(self, bits_base64: str, height: int, time_us: int) -> None:
         """`bits_base64`: rows of 16 bytes, most significant bit first, 1 is light."""
-        image = _picture(base64.b64decode(bits_base64), height)
+        image = picture_of(base64.b64decode(bits_base64), height)
         seconds, ms = divmod(time_us // 1000, 1000)
         name = f"{len(self.written) + 1:04}-{seconds:05}.{ms:03}s.png"
         path = self._folder / name
@@ -41,8 +41,8 @@ class ScreenRecorder:
         self.written.append(path)
 
 
-def _picture(bits: bytes, height: int) -> bytes:
-    """A PNG of the pixels."""
+def picture_of(bits: bytes, height: int) -> bytes:
+    """A PNG of the pixels: rows of 16 bytes, most significant bit first, 1 is light."""
     import io
 
     from PIL import Image, ImageChops
