@@ -38,7 +38,7 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/cog -I host -r host/README.md
 	$(BIN)/python hardware/power_budget.py hardware/power-budget.md
-	$(BIN)/python firmware/fonts/make.py firmware/card/ui/digits.py
+	$(BIN)/python firmware/fonts/make.py firmware/card/ui
 
 ## make screens        draw every screen of the card on one sheet, build/screens.png
 screens: $(READY)

@@ -4,6 +4,10 @@ A start that its owner wants at the prompt begins nothing and ends here: the wat
 
 import gc
 
+import micropython
+
+if gc.mem_free() < 1_000_000:  # a board without PSRAM: the places of errors are done without
+    micropython.opt_level(3)
 gc.threshold(8192)  # while modules compile: else what stays lies scattered, and no room is left for large buffers
 from card import board, boots, prompt  # noqa: E402
 

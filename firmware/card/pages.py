@@ -5,7 +5,6 @@ import time
 from card.errors import CardError
 from wire import block, message
 
-PAGES = 5
 _UNIX_EPOCH_S = 946_684_800  # 2000 after 1970
 _KEPT = ("on card only", "in library")
 

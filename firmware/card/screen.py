@@ -6,7 +6,6 @@ import time
 from micropython import const
 
 from card import board, gestures
-from card.pages import PAGES, page
 from card.ui import screens
 from card.ui.glow import BRIGHT, CONTRASTS, DARK, Glow, beat
 from wire import block
@@ -22,6 +21,7 @@ _LEVEL_STEP = const(4)  # percent: finer than a pixel or two needs no new drawin
 _LITTLE_ROOM_S = const(15 * 60)  # is told once, for a while
 _NO_ROOM_S = const(5 * 60)  # is told until the end
 _WARN_MS = const(10_000)
+PAGES = const(5)  # of the status, see pages.py
 _HINTS = {gestures.PAUSED: "hold REC: go on", gestures.WITHHELD: "tap MEMO: go on"}
 
 
@@ -86,7 +86,13 @@ def _recording(card, session, warning):
 
 
 def _page(card):
-    title, lines = page(card, card.page)
+    """Loaded when they are first looked at: a board without PSRAM has better uses for its memory."""
+    try:
+        from card.pages import page
+
+        title, lines = page(card, card.page)
+    except MemoryError:
+        title, lines = "status", ("out of memory",)
     return title, card.page, PAGES, lines
 
 
@@ -107,6 +113,7 @@ class Painter:
     """Draws what is to be seen where it is another than what was, and lets the screen rest."""
 
     def __init__(self, display):
+        screens.digits_for(display.height)
         self._display = display
         self._warning = Warning()
         self._glow = Glow()

@@ -1,4 +1,4 @@
-"""Turns drawn digits into the boxes of which the card paints them: `make docs` writes card/ui/digits.py.
+"""Turns drawn digits into the boxes of which the card paints them: `make docs` writes card/ui/digits_*.py.
 
 A drawing: any text, then for each digit a line [0] and its rows, # for a lit pixel. Boxes, since both frame buffers on which the
 screens are drawn, MicroPython's and Adafruit's, fill those alike and fast, and blitting they do not share."""
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+SIZES = ("large", "small")
 Box = tuple[int, int, int, int]
 
 
@@ -37,18 +38,19 @@ def boxes(rows: list[str]) -> list[Box]:
     return found
 
 
-def module() -> str:
-    """The text of card/ui/digits.py."""
+def module(size: str) -> str:
+    """The text of card/ui/digits_SIZE.py, made of SIZE.txt."""
+    digits = drawn((FOLDER / f"{size}.txt").read_text(encoding="utf-8"))
     lines = [
-        '"""Digits as boxes to fill, made by fonts/make.py out of fonts/large.txt and fonts/small.txt: change those, and run `make docs`.',
+        f'"""Digits as boxes to fill, made by fonts/make.py out of fonts/{size}.txt: change that, and run `make docs`.',
         "",
-        'Each size: width, height, and of each digit x, y, width and height of its boxes, four bytes each."""',
+        'Of each digit x, y, width and height of its boxes, four bytes each."""',
+        "",
+        f"WIDTH, HEIGHT = {len(digits[0][0])}, {len(digits[0])}",
+        "BOXES = (",
+        *(f'    b"{_escaped(boxes(rows))}",' for rows in digits),
+        ")",
     ]
-    for name in ("large", "small"):
-        digits = drawn((FOLDER / f"{name}.txt").read_text(encoding="utf-8"))
-        lines += ["", f"{name.upper()} = (", f"    {len(digits[0][0])},", f"    {len(digits[0])},", "    ("]
-        lines += [f'        b"{_escaped(boxes(rows))}",' for rows in digits]
-        lines += ["    ),", ")"]
     return "\n".join(lines) + "\n"
 
 
@@ -57,4 +59,5 @@ def _escaped(found: list[Box]) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(module(), encoding="utf-8")
+    for size in SIZES:
+        (Path(sys.argv[1]) / f"digits_{size}.py").write_text(module(size), encoding="utf-8")

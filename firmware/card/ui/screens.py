@@ -5,8 +5,6 @@ text is at most 16 letters wide."""
 
 from micropython import const
 
-from .digits import LARGE, SMALL
-
 _WIDTH = const(128)
 _LETTER = const(8)
 _GAP = const(2)  # between digits
@@ -32,7 +30,7 @@ def recording(fb, sign, elapsed_s, level, speech, marks, minutes_left, power, wa
         fb.text("*%d" % marks, 12 + (len(sign) + 1) * _LETTER, 0, 1)
     _right(fb, power, 0)
     if fb.height < 64:
-        _elapsed(fb, elapsed_s, SMALL, 9, 0)
+        _elapsed(fb, elapsed_s, 9, 0)
         if elapsed_s < 36_000:  # then there is no room beside it
             _right(fb, "speech" if speech else "quiet", 10)
             _right(fb, "%dm" % minutes_left, 20)
@@ -41,7 +39,7 @@ def recording(fb, sign, elapsed_s, level, speech, marks, minutes_left, power, wa
             fb.fill_rect(0, 0, _WIDTH, 8, 1)
             _centred(fb, warning, 0, 0)
         return
-    _elapsed(fb, elapsed_s, LARGE, 12)
+    _elapsed(fb, elapsed_s, 12)
     if warning:
         _line(fb, warning, 54, True)
         return
@@ -57,9 +55,9 @@ def standing(fb, title, elapsed_s, hint):
     fb.fill(0)
     _line(fb, title, 0, True)
     if fb.height < 64:
-        _elapsed(fb, elapsed_s, SMALL, 12, 0)
+        _elapsed(fb, elapsed_s, 12, 0)
         return
-    _elapsed(fb, elapsed_s, LARGE, 16)
+    _elapsed(fb, elapsed_s, 16)
     _centred(fb, hint, 54)
 
 
@@ -127,27 +125,39 @@ def _meter(fb, y, height, percent):
     fb.fill_rect(0, y, _WIDTH * percent // 100, height, 1)
 
 
-def _elapsed(fb, seconds, font, y, x=None):
+def digits_for(height):
+    """The digits of a display so high; a card has one display, and room for one size."""
+    if height < 64:
+        from . import digits_small
+
+        return digits_small
+    from . import digits_large
+
+    return digits_large
+
+
+def _elapsed(fb, seconds, y, x=None):
     """Minutes and seconds, with hours from the first one on; centred unless `x` says where."""
     text = "%d:%02d" % (seconds // 60, seconds % 60)
     if seconds >= 3600:
         text = "%d:%02d:%02d" % (seconds // 3600, seconds // 60 % 60, seconds % 60)
-    if len(text) > 7:
-        font = SMALL  # from ten hours on
-    digit_width, height, digits = font
-    dot = height // 8
+    digits = digits_for(fb.height)
+    dot = digits.HEIGHT // 8
     colons = text.count(":")
-    width = (len(text) - colons) * (digit_width + _GAP) + colons * (dot + 2 * _GAP) - _GAP
+    width = (len(text) - colons) * (digits.WIDTH + _GAP) + colons * (dot + 2 * _GAP) - _GAP
+    if width > _WIDTH:  # from ten hours on
+        _centred(fb, text, y + digits.HEIGHT // 2 - 4)
+        return
     if x is None:
         x = (_WIDTH - width) // 2
     for sign in text:
         if sign == ":":
-            fb.fill_rect(x + _GAP // 2, y + height * 2 // 7, dot, dot, 1)
-            fb.fill_rect(x + _GAP // 2, y + height * 5 // 7, dot, dot, 1)
+            fb.fill_rect(x + _GAP // 2, y + digits.HEIGHT * 2 // 7, dot, dot, 1)
+            fb.fill_rect(x + _GAP // 2, y + digits.HEIGHT * 5 // 7, dot, dot, 1)
             x += dot + 2 * _GAP
         else:
-            _boxes(fb, digits[ord(sign) - 48], x, y)
-            x += digit_width + _GAP
+            _boxes(fb, digits.BOXES[ord(sign) - 48], x, y)
+            x += digits.WIDTH + _GAP
 
 
 def _boxes(fb, boxes, x, y):
