@@ -151,7 +151,8 @@ def test_when_it_is_full_the_screen_says_so_and_nothing_more_is_begun():
 
     async def owner(card):
         await tap(card)
-        await until(lambda: card.session is None and card.recording)
+        await until(lambda: card.session)
+        await until(lambda: card.session is None)
         assert card.notice == FULL and shown(card) == notice(FULL)
         before = list(card.store.recordings)
         assert card.store.entry(before[-1]).reason == block.END_STORAGE_FULL
