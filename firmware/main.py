@@ -18,13 +18,14 @@ def start():
         from card.safe_mode import run
     else:
         for module in (
+            "card.link.usb" if board.usb_device() else "card.link.stdio",
             "card.screen",
             "card.core",
             "card.capture.adpcm",
             "card.capture.vad",
             "card.session",
-            "card.link.usb" if board.usb_device() else "card.link.stdio",
             "card.link.server",
+            "card.upkeep",
             "card.app",
         ):
             __import__(module)  # compiling all of it at once could take the board longer than the watchdog waits

@@ -11,6 +11,7 @@ MIC_SCK_PIN, MIC_WS_PIN, MIC_SD_PIN = const(5), const(6), const(4)
 DISPLAY_SDA_PIN, DISPLAY_SCL_PIN = const(8), const(9)
 KEY_PINS = {"rec": 1, "memo": 2}
 CABLE_PIN = const(10)  # a transistor pulls it low while the cable brings power
+SIGNAL_PIN = const(11)  # an LED to ground, or a vibration motor by a transistor
 BATTERY_PIN = const(7)
 BATTERY_DIVIDER = const(2)  # two equal resistors: the pin sees half of the battery
 
@@ -46,6 +47,11 @@ def is_held(name):
 def cable():
     """The pin that reads 0 while the cable brings power, and 1 on a board without the wire."""
     return machine.Pin(CABLE_PIN, machine.Pin.IN, machine.Pin.PULL_UP)
+
+
+def signal():
+    """The pin of the LED or the vibration motor, off."""
+    return machine.Pin(SIGNAL_PIN, machine.Pin.OUT, value=0)
 
 
 def sleep():

@@ -31,7 +31,7 @@ def write(boot, failed, folder):
     """What cannot be written is done without."""
     try:
         files.replace(folder + NAME, "%d %d" % (boot, failed))
-    except OSError:
+    except (OSError, MemoryError):
         pass
 
 

@@ -53,7 +53,7 @@ class Counters:
         try:
             files.replace(self._path, text)
             self._saved = text
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._log.note("counters not saved: %r" % error)
 
 

@@ -56,6 +56,19 @@ async def tell(card):
         card.log.note("no display: %r" % error)
 
 
+async def signal():
+    """Say so by the LED or the motor as well, if those still work."""
+    try:
+        from card.ui.signal import STEP_MS, Signal
+
+        pin, pattern = board.signal(), Signal(True)
+        while True:
+            pin.value(pattern.step("safe mode"))
+            await asyncio.sleep_ms(STEP_MS)
+    except Exception:  # it may be what is broken, and there is no better place to tell
+        pass
+
+
 async def listen(card):
     """Watch the keys, if that still works."""
     try:
@@ -69,7 +82,7 @@ async def listen(card):
 async def main():
     card = SafeCard()
     card.link = LinkServer(open_carrier(card.name), card)
-    await asyncio.gather(card.watch(), card.link.run(), tell(card), listen(card))
+    await asyncio.gather(card.watch(), card.link.run(), tell(card), listen(card), signal())
 
 
 def run():

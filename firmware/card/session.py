@@ -6,9 +6,8 @@ from micropython import const
 
 from card.capture.loss import LossMeter
 from card.capture.recorder import FRAME_SAMPLES, Recorder
-from card.capture.vad import Detector
 from card.errors import CardError, StorageFull
-from card.settings import OF_SOUND, OFF
+from card.settings import OF_SOUND
 from wire import block
 
 _RATE_PRIOR_SAMPLES = const(60 * 16000)  # a minute of unbroken speech, until more is known
@@ -24,9 +23,7 @@ class Session:
         self._card = card
         self.kind = kind
         self._writer = card.store.begin()
-        mode = card.settings["vad_mode"]
-        detector = None if mode == OFF else Detector(mode, FRAME_SAMPLES)
-        self._recorder = Recorder(self._writer, card.settings, card.gain, detector)
+        self._recorder = Recorder(self._writer, card.settings, card.gain, card.detector())
         self._microphone = microphone
         self._losses = LossMeter()
         self._room = True

@@ -8,6 +8,7 @@ from card import files
 
 PATH = "/settings.json"
 OFF, AUTO = "off", "auto"
+LED, MOTOR = "led", "motor"
 NEEDED, AT_ONCE, NEVER, AFTER_DAYS = "when needed", "at once", "never", "after days"
 # name: (default, values that are allowed)
 TABLE = {
@@ -18,6 +19,7 @@ TABLE = {
     "remove": (NEEDED, (NEEDED, AT_ONCE, AFTER_DAYS, NEVER)),  # when safe recordings make room
     "remove_after_days": (30, range(1, 366)),
     "clean_percent": (50, range(5, 96)),  # of the card's storage that is kept ready while idle
+    "signal": (LED, (OFF, LED, MOTOR)),  # what is on the signal's pin; with the next start
     "sleep_after_min": (10, range(0, 241)),  # idle on battery; 0: never
     "display_lines": (64, (64, 32)),  # of the display that is fitted; with the next start
     "gain_db": (AUTO, (AUTO,) + tuple(range(0, 43, 3))),

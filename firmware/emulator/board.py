@@ -7,6 +7,7 @@ I2C_PINS = 8, 9  # sda, scl
 BATTERY_PIN = 7
 BATTERY_DIVIDER = 2
 KEY_PINS = {"rec": 1, "memo": 2}
+SIGNAL_PIN = 11
 CABLE_PIN = 10  # pulled low by a transistor while the cable brings power
 DISPLAY_ADDRESS = 0x3C
 
@@ -17,6 +18,7 @@ clock = {"set_us": 0}  # wall clock minus time since this start
 watchdog = {}  # the chip's, once it runs: see chip.WDT
 battery_mv = 0
 reset_cause = 1
+on_signal = None  # called with each level of the signal's pin that is new
 power_off = None  # called with the reason; never returns
 entropy = None
 
@@ -43,6 +45,7 @@ def reset(
     calendar_us=0,
     memory=b"",
     woken_by=0,
+    signal_hook=None,
 ):
     """Switch on a new board. Without `on_power_off`, losing power raises world.PowerOff in the card's code."""
     # Here, because these modules look up their part in this one.
@@ -55,7 +58,20 @@ def reset(
     from emulator.sleep import Sleep
     from emulator.world import World
 
-    global world, flash, microphone, display, line, usb, sleep, keys, battery_mv, reset_cause, power_off, entropy
+    global \
+        world, \
+        flash, \
+        microphone, \
+        display, \
+        line, \
+        usb, \
+        sleep, \
+        keys, \
+        battery_mv, \
+        reset_cause, \
+        power_off, \
+        on_signal, \
+        entropy
     world = World(seed, realtime)
     flash = Flash(world, flash_path, worst_case_flash, cut_at, flash_log) if flash_path else None
     microphone = Microphone(world, microphone_path, dc)
@@ -77,6 +93,7 @@ def reset(
     battery_mv = battery_millivolts
     reset_cause = cause
     power_off = on_power_off or _lose_power
+    on_signal = signal_hook
     entropy = Noise("entropy %s" % seed)
 
 

@@ -2,12 +2,13 @@
 
 The configuration, a JSON file that is taken away when it is read: `flash`, `microphone` (paths or null), `seed`, `realtime`,
 `worst_case_flash`, `cut_at`, `log_flash`, `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`,
-`battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `steps`, `events`, `keyboard` (see
+`battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `signals`, `steps`, `events`, `keyboard` (see
 prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or `raw` at which the soft reset before this
 start was asked for.
-To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, flash (one operation), prompt, and in the end
-`off` with a reason, the steps that are left for after a restart, and figures. Then the process waits to be killed: power
-that is gone runs no clean-up. After a soft reset, `soft`, it goes on with the configuration that the host writes then."""
+To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, signal (a new level), flash (one operation),
+prompt, and in the end `off` with a reason, the steps that are left for after a restart, and figures. Then the process waits to
+be killed: power that is gone runs no clean-up. After a soft reset, `soft`, it goes on with the configuration that the host
+writes then."""
 
 import binascii
 import gc
@@ -55,6 +56,9 @@ class Reporter:
 
     def screen(self, display, time_us):
         self.emit("screen", time_us=time_us, height=display.height, bits=_base64(display.pixels()))
+
+    def signal(self, level):
+        self.emit("signal", time_us=board.world.now_us, level=level)
 
     def off(self, reason):
         """The last word: the power is gone, and the host ends this process."""
@@ -147,6 +151,7 @@ def switch_on(config, reporter):
         calendar_us=config["calendar_us"],
         memory=binascii.a2b_base64(config["memory"]),
         woken_by=config["woken_by"],
+        signal_hook=reporter.signal if config["signals"] else None,
     )
     if board.usb is None:
         del machine.USBDevice  # a firmware without it

@@ -1,4 +1,4 @@
-"""Pins: keys that bounce, the sign that the cable brings power, and the battery's divider."""
+"""Pins: keys that bounce, the sign that the cable brings power, the signal, and the battery's divider."""
 
 from emulator import board, heap
 
@@ -44,11 +44,11 @@ class Pin:
         self._pull = pull
         self._pulled_us = board.world.now_us
         if value is not None:
-            self._level = value
+            self._drive(value)
 
     def value(self, level=None):
         if level is not None:
-            self._level = 1 if level else 0
+            self._drive(1 if level else 0)
             return None
         if self.id not in board.keys and self.id != board.CABLE_PIN:
             return self._level
@@ -59,6 +59,11 @@ class Pin:
 
     def irq(self, *args, **kwargs):
         raise NotImplementedError("the emulated pins raise no interrupts: poll them")
+
+    def _drive(self, level):
+        if level != self._level and self.id == board.SIGNAL_PIN and board.on_signal:
+            board.on_signal(level)
+        self._level = level
 
     def _floating(self):
         """What is not pulled up, or not for long, is ground while it is pulled there, otherwise anything."""

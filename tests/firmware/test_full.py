@@ -108,7 +108,7 @@ def record_for(card, frames):
     """A recording that its key ends with its last frame of so many, begun however little room there is; returns it."""
 
     async def main():
-        session = Session(card, Microphone(card_board.microphone(), FRAME_WORDS_BYTES))
+        session = Session(card, Microphone(card_board.microphone(), bytearray(FRAME_WORDS_BYTES)))
         take = session._recorder.frame
 
         def take_and_look(words):

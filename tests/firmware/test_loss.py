@@ -23,7 +23,7 @@ def listen(frames, disturb, worst_case_flash=False):
     found = []
 
     async def run():
-        microphone = Microphone(card_board.microphone(), FRAME_WORDS_BYTES)
+        microphone = Microphone(card_board.microphone(), bytearray(FRAME_WORDS_BYTES))
         meter = LossMeter()
         for n in range(frames):
             disturb(n, partition)

@@ -56,7 +56,7 @@ def test_a_lost_callback_costs_no_sound():
     forgetful = Forgetful(card_board.microphone(), 7)
 
     async def listen():
-        microphone = Microphone(forgetful, FRAME_WORDS_BYTES)
+        microphone = Microphone(forgetful, bytearray(FRAME_WORDS_BYTES))
         for _ in range(400):
             assert await microphone.frame()
         microphone.close()
@@ -72,7 +72,7 @@ def test_a_microphone_that_delivers_nothing_is_told_within_a_quarter_of_a_second
 
     async def listen():
         mute = Mute()
-        microphone = Microphone(mute, FRAME_WORDS_BYTES)
+        microphone = Microphone(mute, bytearray(FRAME_WORDS_BYTES))
         for n in range(7):
             asked_ms = time.ticks_ms()
             assert await microphone.frame() is None

@@ -121,7 +121,7 @@ def listening(pauses_ms, sizes):
                 found.append(meter.frame(microphone.ready_us, microphone.waited))
 
     async def run():
-        microphone = Microphone(card_board.microphone(), FRAME_WORDS_BYTES)
+        microphone = Microphone(card_board.microphone(), bytearray(FRAME_WORDS_BYTES))
         capture = asyncio.create_task(listen(microphone))
         await asyncio.sleep_ms(1000)
         carrier = Stdio(stdout, stdout)

@@ -45,6 +45,7 @@ def test_the_card_uses_the_pins_of_the_map() -> None:
     assert (card["MIC_SCK_PIN"], card["MIC_WS_PIN"], card["MIC_SD_PIN"]) == tuple(microphone.values())
     assert (card["DISPLAY_SDA_PIN"], card["DISPLAY_SCL_PIN"]) == (display["sda"], display["scl"])
     assert card["KEY_PINS"] == BOARD["keys"]
+    assert card["SIGNAL_PIN"] == BOARD["signal"]["pin"]
     assert card["CABLE_PIN"] == BOARD["power"]["cable"]
     assert (card["BATTERY_PIN"], card["BATTERY_DIVIDER"]) == (BOARD["battery"]["adc"], BOARD["battery_divider"])
 
@@ -54,6 +55,7 @@ def test_the_emulated_board_is_wired_by_the_map() -> None:
     assert emulated["I2S_PINS"] == tuple(BOARD["microphone"].values())
     assert emulated["I2C_PINS"] == tuple(BOARD["display"].values())
     assert emulated["KEY_PINS"] == BOARD["keys"] and emulated["BATTERY_PIN"] == BOARD["battery"]["adc"]
+    assert emulated["SIGNAL_PIN"] == BOARD["signal"]["pin"]
     assert emulated["CABLE_PIN"] == BOARD["power"]["cable"]
     assert emulated["BATTERY_DIVIDER"] == BOARD["battery_divider"]
 

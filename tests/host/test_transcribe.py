@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicecard.config import Config
-from voicecard.errors import BackendError, UsageError
+from voicecard.errors import BackendError, FormatError, UsageError
 from voicecard.transcribe.backend import BACKEND, Backend, Heard, Limits, backend, backends, choose
 from voicecard.transcribe.model import Segment, Transcript, Word
 from voicecard.transcribe.pieces import transcribe_stretches
@@ -261,7 +261,7 @@ def test_a_transcript_survives_json():
     [({"version": 2}, "newer voicecard"), ({"segments": [{"start_s": 1}]}, "damaged"), ({"segments": 7}, "damaged")],
 )
 def test_what_is_no_transcript_is_refused(change: dict[str, object], sentence: str):
-    with pytest.raises(BackendError, match=sentence):
+    with pytest.raises(FormatError, match=sentence):
         Transcript.from_json(TRANSCRIPT.to_json() | change)
 
 

@@ -117,7 +117,10 @@ def conversation_with(card: RunningCard, *moves: tuple[bytes, bytes]) -> tuple[s
         for question, answer in moves:
             while question not in said[seen:]:
                 assert select.select([master], [], [], max(0.0, deadline - time.monotonic()))[0], said
-                said += os.read(master, 65536)
+                try:
+                    said += os.read(master, 65536)
+                except OSError:  # it has ended, and its terminal with it
+                    raise AssertionError(f"it ended before {question!r}: {said!r}") from None
             seen = len(said)
             os.write(master, answer)
         while process.poll() is None and time.monotonic() < deadline:

@@ -13,15 +13,15 @@ _UNTOUCHED = b"\xa5\x5a\xa5\x5a"  # stands in the last word of the buffer until 
 
 
 class Microphone:
-    """Frames of `frame_bytes` from an I2S object. `stalls` counts waits that ended without sound.
+    """Frames from an I2S object into `buffer`, each as long as that. `stalls` counts waits that ended without sound.
 
     The driver's callback comes through the scheduler, whose queue drops what does not fit: a wait that gets late looks
     at the buffer itself; after about a second in vain it arms the driver again."""
 
-    def __init__(self, i2s, frame_bytes):
+    def __init__(self, i2s, buffer):
         self._i2s = i2s
-        self._buffer = bytearray(frame_bytes)
-        self._last_word = memoryview(self._buffer)[frame_bytes - 4 :]
+        self._buffer = buffer
+        self._last_word = memoryview(buffer)[len(buffer) - 4 :]
         self._ready = asyncio.ThreadSafeFlag()
         self._armed_ms = time.ticks_ms()
         self._vain_waits = 0  # since a frame came

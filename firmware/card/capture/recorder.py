@@ -19,6 +19,9 @@ _DEAD_FRAMES = const(30)  # 0.9 s of what no microphone sends
 _UNWRITTEN_FRAMES = const(31)  # what pre-roll and an unwritten gap may hold: a cut loses less than a second
 
 
+_samples = array("h", bytes(2 * FRAME_SAMPLES))  # scratch, made once: later the heap may have no room in one piece
+
+
 class Recorder:
     """Encodes every frame into a ring of pages that delays sound by the pre-roll; what leaves the ring is kept or measured.
 
@@ -34,7 +37,6 @@ class Recorder:
         self._gate = Gate(pre_roll, settings["hang_over_ms"] // FRAME_MS) if detector else None
         self._dc = level.new_dc()
         self._codec = adpcm.new_state()
-        self._samples = array("h", bytes(2 * FRAME_SAMPLES))
         self._level = array("i", (0, 0))
         self._slots = pre_roll + 1
         self._pages = [bytearray(_PAGE_BYTES) for _ in range(self._slots)]
@@ -145,7 +147,7 @@ class Recorder:
 
     def _enter(self, words):
         slot = self._entered % self._slots
-        samples, page = self._samples, self._pages[slot]
+        samples, page = _samples, self._pages[slot]
         peak = level.remove_dc(words, FRAME_SAMPLES, self._dc)
         level.apply_gain(words, samples, FRAME_SAMPLES, self._gain.for_frame(peak))
         level.measure(samples, FRAME_SAMPLES, self._level)

@@ -25,6 +25,9 @@ _CLASS_OF_INTERFACE = const(0x21)  # bmRequestType without its direction
 _SET_LINE_CODING, _GET_LINE_CODING, _SET_CONTROL_LINE_STATE = const(0x20), const(0x21), const(0x22)
 _DTR = const(1)
 
+# Made with the module, which main.py loads early: later the heap has no room for them in one piece.
+_frames = [bytearray(_MOST_BYTES), bytearray(_MOST_BYTES)]
+
 
 class Usb:
     """Reads what has arrived, hands whole frames to the controller. One reader, one writer.
@@ -46,8 +49,8 @@ class Usb:
         self._read = 0
         self._listening = False  # a transfer from the host is pending
         self._arrived = asyncio.ThreadSafeFlag()
-        self._frames = [bytearray(_MOST_BYTES), bytearray(_MOST_BYTES)]
-        self._views = [_views(frame_bytes) for frame_bytes in self._frames]
+        self._frames = _frames
+        self._views = [_views(frame_bytes) for frame_bytes in _frames]
         self._current = 0  # the one that is, or was last, on its way: while it is it must stay as it is
         self._sending = False
         self._next = None  # the other one, filled

@@ -114,9 +114,9 @@ class Index:
 
     def sectors_of(self, recording):
         """The recording's readable sectors, in the order of their numbers."""
-        numbers = self._numbers
-        found = [(numbers[s], s) for s in range(len(numbers)) if self._owners[s] == recording]
-        return [sector for _, sector in sorted(found)]
+        sectors = [s for s in range(len(self._owners)) if self._owners[s] == recording]
+        sectors.sort(key=lambda sector: self._numbers[sector])  # without a copy: a day's recording has thousands
+        return sectors
 
     def is_clean(self, sector):
         return self._owners[sector] == _NOBODY and self._numbers[sector] == CLEAN

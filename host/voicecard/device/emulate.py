@@ -47,7 +47,7 @@ class EmulateOptions:
     `script`: see script.py, None serves until stopped; `port_link`: a link to the serial port while it is plugged in;
     `screens`: a folder for pictures of the display; `cut_at`: (number of a flash program or erase from 1, "before",
     "mid" or "after"), in the first boot; `display_height`: 64, 32, or 0: none;
-    `log_flash`: report every flash operation; `carrier`: usb, or
+    `log_flash`, `log_signal`: report every flash operation, and what the LED does; `carrier`: usb, or
     stdio as on a firmware without machine.USBDevice; `usb_bytes_per_s`: the most that crosses the bus; `uart_copy`: with
     stdio, output also takes the time of a UART at 115200 baud; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 
@@ -65,6 +65,7 @@ class EmulateOptions:
     worst_case_flash: bool = False
     cut_at: tuple[int, str] | None = None
     log_flash: bool = False
+    log_signal: bool = False
     uart_copy: bool = False
     carrier: str = "usb"
     usb_bytes_per_s: int | None = None
@@ -99,8 +100,9 @@ class CycleReport:
     """One boot: a power cycle has another after each restart. `reason` of its end: end (of the script), cut, watchdog,
     reset, sleep (and waking), soft (reset), or stopped (from outside). Times start at 0 in each.
 
-    `flash`: by partition label the counts reads, read_bytes, programs, program_bytes, largest_program, page_crossings
-    and erases. `flash_operations`: programs and erases in all, the numbers that `cut_at` counts."""
+    `signals`: microseconds and level, 0 or 1, of each change of the LED. `flash`: by partition label the counts reads,
+    read_bytes, programs, program_bytes, largest_program, page_crossings and erases. `flash_operations`: programs and erases
+    in all, the numbers that `cut_at` counts."""
 
     reason: str
     time_us: int = 0
@@ -110,6 +112,7 @@ class CycleReport:
     flash_operations: int = 0
     flash: dict[str, dict[str, int]] = dataclass_field(default_factory=dict)
     flash_log: tuple[FlashOperation, ...] = ()
+    signals: tuple[tuple[int, int], ...] = ()
     emulator_heap_bytes: int = 0
 
 
@@ -243,6 +246,7 @@ class _Run:
     def _boot(self, steps: list[list[str | int]], reset_cause: int, kept: dict[str, Any]) -> dict[str, Any]:
         """Run the card until its power is gone or it restarts; returns its last event. `kept`: what it finds of its last start."""
         operations: list[FlashOperation] = []
+        signals: list[tuple[int, int]] = []
         emulator_heap_bytes = 0
         off: dict[str, Any] = {"reason": "stopped", "steps": []}
         with ExitStack() as plugged:
@@ -258,6 +262,8 @@ class _Run:
                 elif kind == "booted":
                     emulator_heap_bytes = event["emulator_heap_bytes"]
                     self._tell(Notice(kind, "the card has booted"))
+                elif kind == "signal":
+                    signals.append((event["time_us"], event["level"]))
                 elif kind == "screen":
                     self._take_screen(event)
                 elif kind == "plugged":
@@ -271,19 +277,28 @@ class _Run:
                 elif kind == "prompt":
                     self._tell(Notice(kind, "the card is at MicroPython's prompt"))
                 elif kind == "off" and event["reason"] == "soft":
-                    self._close_report(event, operations, emulator_heap_bytes)
+                    self._close_report(event, operations, signals, emulator_heap_bytes)
                 elif kind == "off":
                     off = event
         self._check(off["reason"])
-        self._close_report(off, operations, emulator_heap_bytes)
+        self._close_report(off, operations, signals, emulator_heap_bytes)
         return off
 
-    def _close_report(self, off: dict[str, Any], operations: list[FlashOperation], emulator_heap_bytes: int) -> None:
+    def _close_report(
+        self,
+        off: dict[str, Any],
+        operations: list[FlashOperation],
+        signals: list[tuple[int, int]],
+        emulator_heap_bytes: int,
+    ) -> None:
         figures = {name: value for name, value in off.items() if name not in ("steps", "left")}
         self.reports.append(
-            CycleReport(**figures, flash_log=tuple(operations), emulator_heap_bytes=emulator_heap_bytes)
+            CycleReport(
+                **figures, flash_log=tuple(operations), signals=tuple(signals), emulator_heap_bytes=emulator_heap_bytes
+            )
         )
         operations.clear()
+        signals.clear()
         self._tell(Notice("off", _OFF.get(off["reason"], "the card is off")))
 
     def _take_screen(self, event: dict[str, Any]) -> None:
@@ -330,6 +345,7 @@ class _Run:
             "worst_case_flash": options.worst_case_flash,
             "cut_at": options.cut_at if number == 0 else None,
             "log_flash": options.log_flash,
+            "signals": options.log_signal,
             "dc": options.microphone_dc,
             "display_height": options.display_height,
             "screens": self._screens is not None,
