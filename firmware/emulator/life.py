@@ -2,9 +2,9 @@
 
 The configuration, a JSON file that is taken away when it is read: `flash`, `microphone` (paths or null), `seed`, `realtime`,
 `worst_case_flash`, `cut_at`, `log_flash`, `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`,
-`battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `signals`, `steps`, `events`, `keyboard` (see
-prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or `raw` at which the soft reset before this
-start was asked for.
+`battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `signals`, `controls` (a file descriptor, or
+null), `steps`, `events`, `keyboard` (see prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or
+`raw` at which the soft reset before this start was asked for.
 To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, signal (a new level), flash (one operation),
 prompt, and in the end `off` with a reason, the steps that are left for after a restart, and figures. Then the process waits to
 be killed: power that is gone runs no clean-up. After a soft reset, `soft`, it goes on with the configuration that the host
@@ -156,7 +156,7 @@ def switch_on(config, reporter):
     if board.usb is None:
         del machine.USBDevice  # a firmware without it
     keys = {name: board.key(name) for name in board.KEY_PINS}
-    reporter.script = Script(config["steps"], keys, reporter.emit, bool(config["soft"]))
+    reporter.script = Script(config["steps"], keys, reporter.emit, bool(config["soft"]), config["controls"])
     random.seed(int.from_bytes(board.entropy.bytes(3), "little"))
 
 

@@ -2,26 +2,31 @@
 
 from emulator import board
 from emulator.chip import PWRON_RESET
+from emulator.controls import Controls
 
 BOOT_US = 2_000_000  # from power-on until the owner's first move
 PRESS_US, BETWEEN_TAPS_US = 80_000, 150_000
 SETTLE_US, REACH_US = 150_000, 600_000  # before the next move of a hand: on a key, and for the cable
 NO_MICROPHONE_US = 60_000_000
+_LONGEST_HOLD_US = 300_000_000
+_FOREVER_US = 1 << 50
 
 
 class Script:
     """`steps`: lists of a word and its arguments: ["tap", KEY], ["double", KEY], ["hold", KEY, µs], ["wait", µs],
-    ["until mic-end"], ["hang mic"], ["break mic", WORD], ["battery", mV], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"]; and
-    ["down", KEY, µs], first of all, for a key that has woken the card. `keys`: by name.
+    ["until mic-end"], ["hang mic"], ["break mic", WORD], ["battery", mV], ["plug"], ["plugged"], ["unplug"], ["serve"], ["cut"],
+    ["live"]; and ["down", KEY, µs], first of all, for a key that has woken the card. `keys`: by name.
 
     `plug` waits until a host has come and gone, `plugged` does not, and `serve` is the last. A `hold` that is the first step is
-    there when the power comes on. `emit(event, **fields)`: tells. `goes_on`: after a soft reset, with the cable where it is."""
+    there when the power comes on. `live` leaves the rest to a person, through the pipe `controls`. `emit(event, **fields)`: tells.
+    `goes_on`: after a soft reset, with the cable where it is."""
 
-    def __init__(self, steps, keys, emit, goes_on=False):
+    def __init__(self, steps, keys, emit, goes_on=False, controls=None):
         self._steps = list(steps)
         self._keys = keys
         self._emit = emit
         self._plugs = 0
+        self._controls = controls
         self._cable = []  # the step that brings the cable to where it is now
         self._held = {}  # key: until when
         self._next_us = 0
@@ -31,7 +36,8 @@ class Script:
             while self._steps and self._steps[0][0] == "down":
                 self._keep_down(*self._steps.pop(0)[1:])
             held = board.reset_cause == PWRON_RESET and self._steps and self._steps[0][0] == "hold"
-            board.world.at(0 if held else BOOT_US, self._next)
+            is_live = self._steps and self._steps[0][0] == "live"
+            board.world.at(0 if held or is_live else BOOT_US, self._next)
 
     def _go_on(self):
         """Take the cable as it is: the host knows of it."""
@@ -48,7 +54,8 @@ class Script:
         What waits for the microphone's end has then waited in vain: its sound starts over."""
         now_us = board.world.now_us
         left_us = self._next_us - now_us
-        down = [["down", key, until_us - now_us] for key, until_us in self._held.items() if until_us > now_us]
+        held = [(key, min(until_us - now_us, _LONGEST_HOLD_US)) for key, until_us in self._held.items()]
+        down = [["down", key, left_us] for key, left_us in held if left_us > 0]
         woken = down if board.sleep.asleep else []  # of what restarts otherwise, a hand lets go
         return woken + self._cable + ([["wait", left_us]] if left_us > 0 else []) + self._steps
 
@@ -136,14 +143,30 @@ class Script:
         return True
 
     def _unplug(self):
-        board.line.unplug()
-        self._cable = []
-        self._emit("unplugged")
+        self.pull_out()
         self._after(0)
 
     def _battery(self, millivolts):
         board.battery_mv = millivolts
         self._after(0)
+
+    def _live(self):
+        self._steps.insert(0, ["live"])  # the card's next start, too
+        Controls(self._controls, self)
+
+    def keep(self, key, down):
+        """A person holds a key, or lets it go: a card that wakes finds it so, for a moment at least."""
+        self._held[key] = board.world.now_us + (_FOREVER_US if down else 0)
+
+    def plug_in(self):
+        """A person brings a cable; with too many of them there is no terminal left."""
+        if board.sleep.asleep or board.line.masters():
+            self._connect("plugged", _nothing)
+
+    def pull_out(self):
+        board.line.unplug()
+        self._cable = []
+        self._emit("unplugged")
 
     def _cut(self):
         board.power_off("cut")
@@ -168,4 +191,5 @@ _STEPS = {
     "unplug": Script._unplug,
     "serve": Script._serve,
     "cut": Script._cut,
+    "live": Script._live,
 }

@@ -86,6 +86,7 @@ class Line:
         self._expecting = None
 
     def unplug(self):
+        self._power = False
         self._poller.unregister(self._file)
         self._file.close()
         self._file = None

@@ -75,6 +75,7 @@ def test_the_emulator_replaces_modules_and_nothing_above_them() -> None:
         ("device", "library|transcribe|insight|hearing|jobs|sync|importing|cli"),
         ("transcribe", "library|device|insight|hearing|jobs|sync|importing|cli"),
         ("hearing", "library|transcribe|insight|jobs|sync|importing|cli"),
+        ("desk", "library|transcribe|insight|importing|hearing|jobs|sync|cli"),
         ("insight", "library|device|transcribe|hearing|jobs|sync|importing|cli"),
         ("importing", "device|insight|hearing|jobs|sync|cli"),
         ("jobs", "device|hearing|sync|cli"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from voicecard.cli.options import AsJson
 from voicecard.cli.output import note, print_json, table
 
 if TYPE_CHECKING:
-    from voicecard.device.emulate import Notice
+    from voicecard.device.emulate import EmulateOptions, Notice
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -35,14 +36,18 @@ def emulate(
     Words for --do, separated by semicolons: boot; tap KEY; double KEY; hold KEY 2s; wait 3s; until mic-end; plug (the
     cable is in; serve the host until it lets go); unplug; battery 3.4V; hang mic (the microphone delivers nothing more
     until the next restart); break mic zeros, or full (it delivers these); cut (power gone this instant). Keys are rec
-    and memo. Without --do the card boots and stays plugged in until Ctrl-C.
+    and memo. Without --do the card is there on the terminal, with its screen and its keys; in a pipe it boots and stays
+    plugged in until Ctrl-C.
     """
     from voicecard.device import emulate as emulator
 
     options = emulator.EmulateOptions(
         mic=mic, flash=flash, script=do, port_link=port_link, screens=screens, realtime=realtime
     )
-    emulator.emulate(options, on_event=_tell)
+    if do is None and sys.stdin.isatty() and sys.stdout.isatty():
+        _show(options)
+    else:
+        emulator.emulate(options, on_event=_tell)
 
 
 def devices(as_json: AsJson = False) -> None:
@@ -69,6 +74,18 @@ def udev() -> None:
     typer.echo(udev_rule(USB_IDENTITIES))
 
 
+def _show(options: EmulateOptions) -> None:
+    """The card in a terminal. Raises what it failed of."""
+    from voicecard.desk.app import Desk
+    from voicecard.device.hands import Hands
+
+    with Hands() as hands:
+        desk = Desk(options, hands)
+        desk.run()
+    if desk.failure:
+        raise desk.failure
+
+
 def _tell(notice: Notice) -> None:
-    if notice.kind != "screen":
+    if notice.kind not in ("screen", "signal"):
         note(notice.text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import queue
 import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,14 +20,16 @@ from typing import Any
 from voicecard.device import emulated_microphone, registry
 from voicecard.device.emulated_screen import ScreenRecorder
 from voicecard.device.emulator_process import boot
+from voicecard.device.hands import Hands
 from voicecard.device.image import build_flash_image, firmware_folder, refresh_application
 from voicecard.device.interpreter import micropython_command
-from voicecard.device.script import SERVE, PowerCycle, parse_script
+from voicecard.device.script import LIVE, SERVE, PowerCycle, parse_script
 from voicecard.errors import DeviceError, UsageError
 
 MICROPHONE_DC = 40 << 16  # of a 32-bit sample word; capture has to remove it
 _POWER_ON = 1
 _RESTARTS = {"reset": 2, "watchdog": 3, "sleep": 4}  # what a card that restarts so reads as its cause
+_LOOK_S = 0.1  # how soon a stop is noticed
 _SOON_US = 30_000_000
 _MOST_RESTARTS = 20  # each soon after the last: a card that does so more often does nothing else
 _OFF = {
@@ -49,7 +52,8 @@ class EmulateOptions:
     "mid" or "after"), in the first boot; `display_height`: 64, 32, or 0: none;
     `log_flash`, `log_signal`: report every flash operation, and what the LED does; `carrier`: usb, or
     stdio as on a firmware without machine.USBDevice; `usb_bytes_per_s`: the most that crosses the bus; `uart_copy`: with
-    stdio, output also takes the time of a UART at 115200 baud; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
+    stdio, output also takes the time of a UART at 115200 baud; `hands`: a person's, in place of a script, and
+    every new screen and signal is told with its pixels; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 
     mic: Path | None = None
     flash: Path | None = None
@@ -73,15 +77,20 @@ class EmulateOptions:
     battery_millivolts: int = 4000
     microphone_dc: int = MICROPHONE_DC
     firmware: Path | None = None
+    hands: Hands | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that happened: kind is note, booted, plugged, unplugged, screen, prompt or off. `port` is set when plugged."""
+    """Something that happened: kind is note, booted, plugged, unplugged, screen, signal, prompt or off. `port` is set when plugged.
+
+    `pixels` of a screen: rows of 16 bytes, most significant bit first, 1 is light; `level` of a signal: 0 or 1."""
 
     kind: str
     text: str
     port: Path | None = None
+    pixels: bytes = b""
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +141,8 @@ def emulate(
 
     Raises UsageError for a script without meaning, DeviceError if the firmware crashed or the emulator cannot run, and
     VoicecardError for a microphone file without sound. The card's console is added to the error as a note."""
-    cycles = SERVE if options.script is None else parse_script(options.script)
-    if options.mic is None and any(step.word == "until mic-end" for cycle in cycles for step in cycle.steps):
+    cycles: Iterable[PowerCycle] = SERVE if options.script is None else parse_script(options.script)
+    if options.mic is None and "until mic-end" in [step.word for cycle in cycles for step in cycle.steps]:
         raise UsageError(
             "the script waits for the microphone's end, but there is no sound: give an audio file with --mic"
         )
@@ -141,6 +150,8 @@ def emulate(
         scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="voicecard-")))
         resources.enter_context(_terminated_like_interrupted())
         run = _Run(options, scratch, on_event, stop or threading.Event())
+        if options.hands:
+            cycles = _as_long_as_wanted(options.hands, run.stop)
         try:
             for cycle in cycles:
                 if not run.stop.is_set():
@@ -150,6 +161,13 @@ def emulate(
                 raise
             run.reports.append(CycleReport("stopped"))
         return run.report()
+
+
+def _as_long_as_wanted(hands: Hands, stop: threading.Event) -> Iterator[PowerCycle]:
+    """A power cycle each time that a person switches the card on."""
+    while not stop.is_set():
+        if hands.powered.wait(_LOOK_S):
+            yield LIVE
 
 
 @contextmanager
@@ -264,6 +282,7 @@ class _Run:
                     self._tell(Notice(kind, "the card has booted"))
                 elif kind == "signal":
                     signals.append((event["time_us"], event["level"]))
+                    self._tell(Notice(kind, f"the signal is {event['level']}", level=event["level"]))
                 elif kind == "screen":
                     self._take_screen(event)
                 elif kind == "plugged":
@@ -304,7 +323,8 @@ class _Run:
     def _take_screen(self, event: dict[str, Any]) -> None:
         if self._screens:
             self._screens.add(event["bits"], event["height"], event["time_us"])
-        self._tell(Notice("screen", f"a new screen at {event['time_us'] / 1e6:.3f} s"))
+        text = f"a new screen at {event['time_us'] / 1e6:.3f} s"
+        self._tell(Notice("screen", text, pixels=base64.b64decode(event["bits"])))
 
     def _check(self, reason: str) -> None:
         """Raise DeviceError for an end that is nobody's wish."""
@@ -341,14 +361,15 @@ class _Run:
             "flash": str(self._flash),
             "microphone": str(self._microphone) if self._microphone else None,
             "seed": f"{self._seed}/{number}",
-            "realtime": options.realtime,
+            "realtime": options.realtime or options.hands is not None,
             "worst_case_flash": options.worst_case_flash,
             "cut_at": options.cut_at if number == 0 else None,
             "log_flash": options.log_flash,
-            "signals": options.log_signal,
+            "signals": options.log_signal or options.hands is not None,
+            "controls": options.hands.descriptor if options.hands else None,
             "dc": options.microphone_dc,
             "display_height": options.display_height,
-            "screens": self._screens is not None,
+            "screens": self._screens is not None or options.hands is not None,
             "uart_copy": options.uart_copy,
             "carrier": options.carrier,
             "usb_bytes_per_s": options.usb_bytes_per_s,

@@ -24,6 +24,7 @@ _READ_BYTES = 65_536
 _MAX_CONSOLE_BYTES = 1_000_000
 _WRITE_MS = 500  # USB gives up after so long without progress
 _PLUGS = ("plug", "plugged", "serve")  # the steps that each take a terminal
+_LIVE_PLUGS = 16  # as often a person may plug the cable in until the power goes
 _SOFT_RESET = 5  # as the card reads its cause
 _RAW_PROMPT_LEFT = (b"OK\r\n", b"\x04")  # what the raw prompt says last; the friendly one ends its line
 
@@ -42,12 +43,15 @@ def boot(
     behaves as the board does at its prompt; after a soft reset, `off` with the reason `soft`, the events go on. Setting `stop`
     ends it. Closing the iterator ends the process; its terminals are gone then."""
     with ExitStack() as resources:
-        terminals = [resources.enter_context(_Terminal()) for step in config["steps"] if step[0] in _PLUGS]
+        plugs = sum(_LIVE_PLUGS if step[0] == "live" else step[0] in _PLUGS for step in config["steps"])
+        terminals = [resources.enter_context(_Terminal()) for _ in range(plugs)]
         events_read, events_write = _pipe(resources)
         console_read, console_write = _pipe(resources)
         keyboard_read, keyboard_write = _pipe(resources)
         inherited = [events_write.fd, *(terminal.fd for terminal in terminals)]
         descriptors: dict[str, Any] = {"events": events_write.fd, "serial_masters": [t.fd for t in terminals]}
+        if config["controls"] is not None:
+            inherited.append(config["controls"])
         if has_prompt:
             inherited.append(keyboard_write.fd)
         descriptors["keyboard"] = keyboard_write.fd if has_prompt else None

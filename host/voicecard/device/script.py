@@ -59,6 +59,7 @@ class PowerCycle:
 
 
 SERVE = (PowerCycle((Step("serve"),)),)
+LIVE = PowerCycle((Step("live"),))
 
 
 def parse_script(text: str) -> tuple[PowerCycle, ...]:

@@ -1,0 +1,60 @@
+"""What a person does with an emulated card while it runs: presses, cable, battery, power."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from types import TracebackType
+from typing import Self
+
+_MICROPHONE = {"sound": None, "zeros": 0, "full": 0x7FFFFF00}
+
+
+class Hands:
+    """Use it in a `with` block, from any thread; give it to `emulate` in its options. What is done while the power is off is lost."""
+
+    def __init__(self) -> None:
+        self.descriptor, self._writing = os.pipe()
+        os.set_blocking(self.descriptor, False)
+        self.powered = threading.Event()
+        self.powered.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._writing)
+        os.close(self.descriptor)
+
+    def press(self, key: str) -> None:
+        self._move("down", key)
+
+    def release(self, key: str) -> None:
+        self._move("up", key)
+
+    def charge(self, millivolts: int) -> None:
+        """Let the battery have so much."""
+        self._move("battery", millivolts)
+
+    def wire_microphone(self, kind: str) -> None:
+        """`sound`: as it should be; `zeros`, `full`: a wire is off."""
+        self._move("mic", _MICROPHONE[kind])
+
+    def plug(self) -> None:
+        self._move("plug")
+
+    def unplug(self) -> None:
+        self._move("unplug")
+
+    def cut_power(self) -> None:
+        self.powered.clear()
+        self._move("cut")
+
+    def restore_power(self) -> None:
+        self.powered.set()
+
+    def _move(self, *move: str | int | None) -> None:
+        os.write(self._writing, json.dumps(move).encode() + b"\n")
