@@ -46,6 +46,7 @@ def reset(
     memory=b"",
     woken_by=0,
     signal_hook=None,
+    microphone_grows=False,
 ):
     """Switch on a new board. Without `on_power_off`, losing power raises world.PowerOff in the card's code."""
     # Here, because these modules look up their part in this one.
@@ -74,7 +75,7 @@ def reset(
         entropy
     world = World(seed, realtime)
     flash = Flash(world, flash_path, worst_case_flash, cut_at, flash_log) if flash_path else None
-    microphone = Microphone(world, microphone_path, dc)
+    microphone = Microphone(world, microphone_path, dc, microphone_grows)
     display = Display(world, display_height, on_screen) if display_height else None
     if usb_port:
         from emulator.usb_port import Port

@@ -9,14 +9,16 @@ DESCRIPTOR_FRAMES, FRAME_BYTES = 256, 8
 MICROPHONE_RATE = 16_000
 DESCRIPTOR_US = 1_000_000 * DESCRIPTOR_FRAMES // MICROPHONE_RATE
 MONO, STEREO = 0, 1
+_LATE_SAMPLES = 8000
 
 
 class Microphone:
     """Plays a file of 16-bit samples, little-endian, 16 kHz mono, into a room: it starts when it is first listened to
     and goes on in the world's time. A word is the sample shifted left by 16, plus `dc`; after the end only `dc`. The lowest
-    of its 24 bits are never still, as on every microphone: `broken` is the one word that comes of one that is not connected."""
+    of its 24 bits are never still, as on every microphone: `broken` is the one word that comes of one that is not connected.
+    `live`: the file grows while it is heard, and is heard a little late, from where it is when the listening begins."""
 
-    def __init__(self, world, path=None, dc=0):
+    def __init__(self, world, path=None, dc=0, live=False):
         self._world = world
         self._file = open(path, "rb") if path else None
         self._dc = dc
@@ -28,11 +30,15 @@ class Microphone:
         self._on_end = []
         self.samples = self._file.seek(0, 2) // 2 if self._file else 0
         self._at = self.samples  # the file's position in samples
+        self._live = live
+        self._base = 0  # the sample of the file that is heard first
 
     def listen(self):
         """Start the play if it has not begun; returns the number of the sample that is heard now."""
         if self._started_us is None:
             self._started_us = self._world.now_us
+            if self._live:
+                self._base = max(0, self._file.seek(0, 2) // 2 - _LATE_SAMPLES)
             for action in self._on_end:
                 self._at_end(action)
         return (self._world.now_us - self._started_us) * MICROPHONE_RATE // 1_000_000
@@ -60,6 +66,9 @@ class Microphone:
         if self.broken is not None:
             _fill(out, at, count, step, self.broken)
             return
+        first += self._base
+        if self._live:
+            self._at = self.samples = self._file.seek(0, 2) // 2
         heard = max(0, min(count, self.samples - first))
         if heard:
             if self._at != first:

@@ -1,7 +1,7 @@
 """A card from power on to power off: its file system, boot.py, main.py, the prompt.
 
-The configuration, a JSON file that is taken away when it is read: `flash`, `microphone` (paths or null), `seed`, `realtime`,
-`worst_case_flash`, `cut_at`, `log_flash`, `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`,
+The configuration, a JSON file that is taken away when it is read: `flash`, `microphone` (paths or null), `microphone_grows`,
+`seed`, `realtime`, `worst_case_flash`, `cut_at`, `log_flash`, `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`,
 `battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `signals`, `controls` (a file descriptor, or
 null), `steps`, `events`, `keyboard` (see prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or
 `raw` at which the soft reset before this start was asked for.
@@ -132,6 +132,7 @@ def switch_on(config, reporter):
     board.reset(
         flash_path=config["flash"],
         microphone_path=config["microphone"],
+        microphone_grows=config["microphone_grows"],
         seed=config["seed"],
         realtime=config["realtime"],
         worst_case_flash=config["worst_case_flash"],

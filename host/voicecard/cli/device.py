@@ -10,6 +10,7 @@ import typer
 
 from voicecard.cli.options import AsJson
 from voicecard.cli.output import note, print_json, table
+from voicecard.errors import UsageError
 
 if TYPE_CHECKING:
     from voicecard.device.emulate import EmulateOptions, Notice
@@ -23,6 +24,10 @@ def add_commands(app: typer.Typer) -> None:
 
 def emulate(
     mic: Annotated[Path | None, typer.Option(help="Sound file that the microphone hears.")] = None,
+    own_mic: Annotated[
+        bool,
+        typer.Option("--own-mic", help="Hear this computer's own microphone; time then passes as on a wall clock."),
+    ] = False,
     flash: Annotated[Path | None, typer.Option(help="Flash image to keep between runs; made if missing.")] = None,
     do: Annotated[
         str | None, typer.Option(help='What happens, e.g. "boot; tap rec; until mic-end; tap rec; plug".')
@@ -41,8 +46,10 @@ def emulate(
     """
     from voicecard.device import emulate as emulator
 
+    if mic and own_mic:
+        raise UsageError("the card has one microphone: give either --mic or --own-mic")
     options = emulator.EmulateOptions(
-        mic=mic, flash=flash, script=do, port_link=port_link, screens=screens, realtime=realtime
+        mic=mic, computer_mic=own_mic, flash=flash, script=do, port_link=port_link, screens=screens, realtime=realtime
     )
     if do is None and sys.stdin.isatty() and sys.stdout.isatty():
         _show(options)

@@ -228,11 +228,17 @@ class Desk(App[None]):
             f"power    {'on' if self._runs else 'off'}",
             f"battery  {bar} {self._battery_mv / 1000:.2f} V",
             f"cable    {self._port or 'out'}",
-            f"mic      {self._options.mic.name if self._options.mic else 'a silent room'}, {self._wire()}",
+            f"mic      {self._heard()}",
+            f"         {self._wire()}",
         ]
         if self._port:
             lines += ["", f"voicecard sync --port {self._port}", f"voicecard log --port {self._port}"]
         self.query_one("#about", Static).update("\n".join(lines))
+
+    def _heard(self) -> str:
+        if self._options.computer_mic:
+            return "this computer's own"
+        return self._options.mic.name if self._options.mic else "a silent room"
 
     def _wire(self) -> str:
         kind = _MICROPHONES[self._microphone]

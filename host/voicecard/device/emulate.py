@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from voicecard.device import emulated_microphone, registry
+from voicecard.device import computer_microphone, emulated_microphone, registry
 from voicecard.device.emulated_screen import ScreenRecorder
 from voicecard.device.emulator_process import boot
 from voicecard.device.hands import Hands
@@ -27,6 +27,7 @@ from voicecard.device.script import LIVE, SERVE, PowerCycle, parse_script
 from voicecard.errors import DeviceError, UsageError
 
 MICROPHONE_DC = 40 << 16  # of a 32-bit sample word; capture has to remove it
+_MICROPHONE = "microphone.s16"
 _POWER_ON = 1
 _RESTARTS = {"reset": 2, "watchdog": 3, "sleep": 4}  # what a card that restarts so reads as its cause
 _LOOK_S = 0.1  # how soon a stop is noticed
@@ -46,7 +47,8 @@ _OFF = {
 class EmulateOptions:
     """What to run. Only what matters is given; times are virtual unless `realtime`.
 
-    `mic`: an audio file; `flash`: an image that is kept (made if it is missing), else a new one that is thrown away;
+    `mic`: an audio file; `computer_mic`: this computer's own in its place, heard half a second late; `flash`: an image that is
+    kept (made if it is missing), else a new one that is thrown away;
     `script`: see script.py, None serves until stopped; `port_link`: a link to the serial port while it is plugged in;
     `screens`: a folder for pictures of the display; `cut_at`: (number of a flash program or erase from 1, "before",
     "mid" or "after"), in the first boot; `display_height`: 64, 32, or 0: none;
@@ -56,6 +58,7 @@ class EmulateOptions:
     every new screen and signal is told with its pixels; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 
     mic: Path | None = None
+    computer_mic: bool = False
     flash: Path | None = None
     script: str | None = None
     port_link: Path | None = None
@@ -149,6 +152,8 @@ def emulate(
     with ExitStack() as resources:
         scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="voicecard-")))
         resources.enter_context(_terminated_like_interrupted())
+        if options.computer_mic:
+            resources.enter_context(computer_microphone.heard_into(scratch / _MICROPHONE))
         run = _Run(options, scratch, on_event, stop or threading.Event())
         if options.hands:
             cycles = _as_long_as_wanted(options.hands, run.stop)
@@ -360,8 +365,9 @@ class _Run:
         return {
             "flash": str(self._flash),
             "microphone": str(self._microphone) if self._microphone else None,
+            "microphone_grows": options.computer_mic,
             "seed": f"{self._seed}/{number}",
-            "realtime": options.realtime or options.hands is not None,
+            "realtime": options.realtime or options.computer_mic or options.hands is not None,
             "worst_case_flash": options.worst_case_flash,
             "cut_at": options.cut_at if number == 0 else None,
             "log_flash": options.log_flash,
@@ -387,9 +393,11 @@ class _Run:
         return [*micropython_command(self._options.interpreter, as_board=True), "-X", heap, str(run)]
 
     def _prepare_microphone(self) -> Path | None:
+        target = self._scratch / _MICROPHONE
+        if self._options.computer_mic:
+            return target
         if self._options.mic is None:
             return None
-        target = self._scratch / "microphone.s16"
         emulated_microphone.prepare(self._options.mic, target, lambda text: self._tell(Notice("note", text)))
         return target
 
