@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +17,8 @@ class Hands:
 
     def __init__(self) -> None:
         self.descriptor, self._writing = os.pipe()
-        os.set_blocking(self.descriptor, False)
+        for end in (self.descriptor, self._writing):
+            os.set_blocking(end, False)
         self.powered = threading.Event()
         self.powered.set()
 
@@ -50,11 +52,13 @@ class Hands:
         self._move("unplug")
 
     def cut_power(self) -> None:
-        self.powered.clear()
         self._move("cut")
+        self.powered.clear()
 
     def restore_power(self) -> None:
         self.powered.set()
 
     def _move(self, *move: str | int | None) -> None:
-        os.write(self._writing, json.dumps(move).encode() + b"\n")
+        if self.powered.is_set():
+            with suppress(BlockingIOError):  # a card that looks no more
+                os.write(self._writing, json.dumps(move).encode() + b"\n")
