@@ -7,11 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,12 +20,9 @@ from small_firmware import card_that_runs
 
 from interpreters import INTERPRETERS, Interpreter
 from voicecard.device import registry
-from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, Notice, emulate, running_card
 from voicecard.device.image import build_flash_image, partitions
 from voicecard.errors import DeviceError, UsageError, VoicecardError
-from voicecard.library.archive import Library
-from voicecard.sync import sync
 
 MIB = 1024 * 1024
 Options = Callable[..., EmulateOptions]
@@ -423,45 +418,3 @@ def test_a_kept_flash_runs_on_with_a_new_application(options: Options, tmp_path:
     emulate(options("open('kept', 'w').close()\n", flash=flash))
     report = emulate(options("import os\nprint(sorted(os.listdir('/')))\n", flash=flash))
     assert report.console == "['boot.py', 'kept', 'lib', 'main.py']\n"
-
-
-def test_the_computers_own_microphone_is_heard_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a stand-in for the package that knows the sound card: here is none."""
-
-    class Stream:
-        def __init__(self, samplerate: int, channels: int, dtype: str, callback: Callable[..., None]) -> None:
-            assert (samplerate, channels, dtype) == (16_000, 1, "int16")
-            self._callback, self._stop = callback, threading.Event()
-            self._thread = threading.Thread(target=self._hear)
-
-        def _hear(self) -> None:
-            heard = 0
-            began = time.monotonic()
-            while not self._stop.wait(0.02):
-                due = int((time.monotonic() - began) * 16_000)
-                block = 8000 * np.sin(2 * np.pi * 500 / 16_000 * np.arange(heard, due))
-                self._callback(block.astype(np.int16).tobytes(), due - heard, None, None)
-                heard = due
-
-        def __enter__(self) -> None:
-            self._thread.start()
-
-        def __exit__(self, *exc: object) -> None:
-            self._stop.set()
-            self._thread.join()
-
-    monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(RawInputStream=Stream))
-    flash = tmp_path / "card.img"
-    emulate(EmulateOptions(computer_mic=True, flash=flash, script="boot; tap rec; wait 3s; tap rec; wait 1s", seed=1))
-    options = EmulateOptions(flash=flash)
-    with Library(tmp_path) as library, running_card(options) as card, CardLink.open(str(card.port())) as link:
-        (entry,) = sync(link, library).new
-    sound = entry.samples("trim").astype(float)
-    spectrum = np.abs(np.fft.rfft(sound[8000:40_000] * np.hanning(32_000)))
-    assert abs(spectrum.argmax() * 16_000 / 32_000 - 500) < 2 and np.abs(sound[8000:40_000]).max() > 4000
-
-
-def test_without_a_microphone_of_its_own_a_computer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(UsageError, match=r"pip install 'voicecard\[microphone\]'"):
-        emulate(EmulateOptions(computer_mic=True, script="boot; wait 1s"))

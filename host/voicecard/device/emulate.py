@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from pathlib import Path
@@ -23,6 +23,7 @@ from voicecard.device.emulator_process import boot
 from voicecard.device.hands import Hands
 from voicecard.device.image import build_flash_image, firmware_folder, refresh_application
 from voicecard.device.interpreter import micropython_command
+from voicecard.device.port_link import check_link, linked
 from voicecard.device.script import LIVE, SERVE, PowerCycle, parse_script
 from voicecard.errors import DeviceError, UsageError
 
@@ -247,7 +248,7 @@ class _Run:
         self._console = bytearray()
         self._seed = options.seed if options.seed is not None else secrets.randbits(64)
         self._command = self._interpreter_command()
-        _check_link(options.port_link)
+        check_link(options.port_link)
         self._screens = ScreenRecorder(options.screens) if options.screens else None
         self._microphone = self._prepare_microphone()
         self._flash = self._prepare_flash()
@@ -293,7 +294,7 @@ class _Run:
                 elif kind == "plugged":
                     port: Path = event["port"]
                     cable.enter_context(registry.announced(port, self._options.flash))
-                    cable.enter_context(_linked(self._options.port_link, port))
+                    cable.enter_context(linked(self._options.port_link, port))
                     self._tell(Notice(kind, f"plugged in at {self._options.port_link or port}", port))
                 elif kind == "unplugged":
                     cable.close()
@@ -432,36 +433,3 @@ def _terminated_like_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _check_link(link: Path | None) -> None:
-    if link is None:
-        return
-    if link.exists() and not link.is_symlink():
-        raise DeviceError(f"{link} is there already and is no link: give another path for the port")
-    if not link.parent.is_dir():
-        raise DeviceError(f"there is no folder {link.parent} for the port's link: make it, or give another path")
-
-
-@contextmanager
-def _linked(link: Path | None, port: Path) -> Iterator[None]:
-    """Keep `link` pointing to `port`, replaced in one step; taken away only if it is still ours."""
-    if link is None:
-        yield
-        return
-    fresh = link.with_name(link.name + ".part")
-    try:
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        fresh.symlink_to(port)
-        fresh.replace(link)
-    except OSError as error:
-        raise DeviceError(
-            f"the link {link} to the port cannot be made ({error.strerror}): give another path"
-        ) from error
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            if link.readlink() == port:
-                link.unlink()
