@@ -6,8 +6,9 @@ import gc
 
 import micropython
 
-if gc.mem_free() < 1_000_000:  # a board without PSRAM: the places of errors are done without
-    micropython.opt_level(3)
+IS_SMALL = gc.mem_free() < 1_000_000  # a board without PSRAM
+if IS_SMALL:
+    micropython.opt_level(3)  # the places of errors are done without
 gc.threshold(8192)  # while modules compile: else what stays lies scattered, and no room is left for large buffers
 from card import board, boots, prompt  # noqa: E402
 
@@ -34,7 +35,8 @@ def start():
         from card.app import run
 
     gc.collect()  # what compiling left behind lies between large buffers
-    gc.threshold(-1)
+    # Collected often, a small heap stays in one piece; a large one would take long each time.
+    gc.threshold(4096 if IS_SMALL else -1)
     run()
 
 

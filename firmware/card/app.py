@@ -201,6 +201,8 @@ class Card(Upkeep):
             return
         self.come_up()
         try:
+            if not self._words:
+                self.prepare_capture()
             microphone = Microphone(board.microphone(), self._words)
         except (OSError, ValueError) as error:
             self.log.note("microphone: %r" % error)

@@ -87,6 +87,7 @@ class Reporter:
             samples_lost=board.audio["lost"],
             dropped_callbacks=board.world.dropped_callbacks,
             flash_operations=board.flash.operations,
+            emulator_buffer_bytes=board.line.most_waiting,
             flash={region.label: region.counts for region in board.flash.regions},
             left=self._left(),
             **more,
@@ -128,6 +129,15 @@ def _base64(data):
     return binascii.b2a_base64(data).decode().strip()
 
 
+def _controls(descriptor):
+    """What begins to look at a person's hands; not loaded without any, for this heap is the card's as well."""
+    if descriptor is None:
+        return None
+    from emulator.controls import Controls
+
+    return lambda script: Controls(descriptor, script)
+
+
 def switch_on(config, reporter):
     board.reset(
         flash_path=config["flash"],
@@ -157,7 +167,7 @@ def switch_on(config, reporter):
     if board.usb is None:
         del machine.USBDevice  # a firmware without it
     keys = {name: board.key(name) for name in board.KEY_PINS}
-    reporter.script = Script(config["steps"], keys, reporter.emit, bool(config["soft"]), config["controls"])
+    reporter.script = Script(config["steps"], keys, reporter.emit, bool(config["soft"]), _controls(config["controls"]))
     random.seed(int.from_bytes(board.entropy.bytes(3), "little"))
 
 

@@ -2,7 +2,6 @@
 
 from emulator import board
 from emulator.chip import PWRON_RESET
-from emulator.controls import Controls
 
 BOOT_US = 2_000_000  # from power-on until the owner's first move
 PRESS_US, BETWEEN_TAPS_US = 80_000, 150_000
@@ -18,8 +17,8 @@ class Script:
     ["live"]; and ["down", KEY, µs], first of all, for a key that has woken the card. `keys`: by name.
 
     `plug` waits until a host has come and gone, `plugged` does not, and `serve` is the last. A `hold` that is the first step is
-    there when the power comes on. `live` leaves the rest to a person, through the pipe `controls`. `emit(event, **fields)`: tells.
-    `goes_on`: after a soft reset, with the cable where it is."""
+    there when the power comes on. `live` leaves the rest to a person: `controls(script)` begins to look at the hands.
+    `emit(event, **fields)`: tells. `goes_on`: after a soft reset, with the cable where it is."""
 
     def __init__(self, steps, keys, emit, goes_on=False, controls=None):
         self._steps = list(steps)
@@ -152,7 +151,7 @@ class Script:
 
     def _live(self):
         self._steps.insert(0, ["live"])  # the card's next start, too
-        Controls(self._controls, self)
+        self._controls(self)
 
     def keep(self, key, down):
         """A person holds a key, or lets it go: a card that wakes finds it so, for a moment at least."""

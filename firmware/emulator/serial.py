@@ -29,6 +29,7 @@ class Line:
         if parent:
             self._poller.register(parent, 0)
         self._power = False
+        self.most_waiting = 0  # bytes that were kept at a time for a host, in the heap that is the card's as well
         self._file = None
         self._descriptor = None  # the file's
         self._ring = bytearray()

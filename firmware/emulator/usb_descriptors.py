@@ -93,6 +93,8 @@ def check_string(index, descriptor):
         need(ENGLISH in units, "no English among the languages")
         return units
     need(units, "string %d is empty", index)
+    if max(units) < 0x80:
+        return bytes(units).decode()  # `chr` would intern each letter, in the heap that is the card's as well
     return "".join(chr(unit) for unit in units)
 
 

@@ -87,7 +87,8 @@ class Terminal(Line):
         if self._bytes_per_s:
             self._occupy(len(data) * 1_000_000 // self._bytes_per_s)
         taken = self._write(data)
-        self._unsent = bytearray(data[taken:])
+        self._unsent = bytearray(memoryview(data)[taken:])  # one copy: this heap is the card's as well
+        self.most_waiting = max(self.most_waiting, len(data))
 
     def _occupy(self, us):
         """The bus is busy for so long with what is sent now, or was to be sent a moment ago."""

@@ -115,7 +115,8 @@ class CycleReport:
 
     `signals`: microseconds and level, 0 or 1, of each change of the LED. `flash`: by partition label the counts reads,
     read_bytes, programs, program_bytes, largest_program, page_crossings and erases. `flash_operations`: programs and erases
-    in all, the numbers that `cut_at` counts."""
+    in all, the numbers that `cut_at` counts. Of the card's heap the emulator had `emulator_heap_bytes` when it booted, and later
+    as much as `emulator_buffer_bytes` in one piece for what a host had not taken yet."""
 
     reason: str
     time_us: int = 0
@@ -127,6 +128,7 @@ class CycleReport:
     flash_log: tuple[FlashOperation, ...] = ()
     signals: tuple[tuple[int, int], ...] = ()
     emulator_heap_bytes: int = 0
+    emulator_buffer_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
