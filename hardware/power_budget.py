@@ -11,6 +11,7 @@ from pathlib import Path
 BATTERY_MAH = 500  # a cell of about 4 x 30 x 35 mm
 USABLE = 0.9  # down to the voltage at which the card ends its recording
 RUNNING_SHARE = 0.25  # of one core while recording: the design's bound; counted instructions say 0.21
+RUNNING_SHARE_IDLE = 0.05  # estimate: keys, screen and link are looked at
 LIT_SHARE_RECORDING = 1 / 30  # the screen rests while recording, and is looked at now and then
 
 
@@ -26,6 +27,7 @@ class Part:
 
 
 WAITING, RUNNING = 47.6, 65.9
+READING_FLASH = 10.0
 SCREEN = 8.0
 COMMON = (
     Part(
@@ -33,8 +35,8 @@ COMMON = (
         WAITING + RUNNING_SHARE * (RUNNING - WAITING),
         WAITING,
         0.008,
-        "ESP32-S3 Series Datasheet, tables of modem-sleep (cores waiting 47.6 mA, one core running 65.9 mA, all peripheral clocks "
-        "on) and deep-sleep (RTC memory and peripherals powered)",
+        "ESP32-S3 Series Datasheet v2.2, table 5-9 (cores waiting 47.6 mA, one core running 65.9 mA, all peripheral clocks on) and "
+        "table 5-10 (deep sleep, RTC memory and peripherals powered)",
     ),
     Part(
         "PSRAM, 8 MB octal, in the module",
@@ -42,6 +44,13 @@ COMMON = (
         1.0,
         0.0,
         "estimate: no data sheet tells; its supply is off in deep sleep",
+    ),
+    Part(
+        "flash, read for code",
+        READING_FLASH * RUNNING_SHARE,
+        READING_FLASH * RUNNING_SHARE_IDLE,
+        0.0,
+        "the same, note to table 5-9: 10 mA while it is read",
     ),
     Part("flash, writing speech", 0.4, 0.0, 0.001, "15 mA for the 0.8 ms that a page of 30 ms takes; power-down 1 µA"),
     Part(
