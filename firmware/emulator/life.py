@@ -3,7 +3,7 @@
 The configuration, a JSON file that is taken away when it is read: `flash`, `microphone` (paths or null), `microphone_grows`,
 `seed`, `realtime`, `worst_case_flash`, `cut_at`, `log_flash`, `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`,
 `battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `signals`, `controls` (a file descriptor, or
-null), `steps`, `events`, `keyboard` (see prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or
+null), `native` (null, or the `modules` that are the chip's machine code and the folder of their `sources`), `steps`, `events`, `keyboard` (see prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or
 `raw` at which the soft reset before this start was asked for.
 To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, signal (a new level), flash (one operation),
 prompt, and in the end `off` with a reason, the steps that are left for after a restart, and figures. Then the process waits to
@@ -191,8 +191,12 @@ def mount(partition):
     return True
 
 
-def mount_card(reporter):
+def mount_card(native, reporter):
     """From here on the card sees what it sees on the board: its flash, the frozen modules and the stand-ins."""
+    if native:
+        from emulator.foreign import stand_in
+
+        sys.modules["vfs"] = stand_in(native["modules"], native["sources"])
     vfs.umount("/")
     partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="vfs")[0]
     if not mount(partition):
@@ -245,7 +249,7 @@ def live(path, names):
     config = take_config(path)
     reporter = Reporter(config["events"])
     switch_on(config, reporter)
-    mount_card(reporter)
+    mount_card(config["native"], reporter)
     gc.collect()
     reporter.emit("booted", emulator_heap_bytes=gc.mem_alloc())
     try:

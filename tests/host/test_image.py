@@ -11,6 +11,7 @@ import pytest
 from littlefs import LittleFS, UserContext
 
 from voicecard.device import image
+from voicecard.device.partitions import layout, partitions
 from voicecard.errors import DeviceError
 from voicecard.firmware.wire.sector import BLANK, MARKER_BYTES, SECTOR_BYTES, read_marker
 
@@ -38,7 +39,7 @@ def flash(tmp_path: Path, firmware: Path) -> Path:
 
 def mounted(path: Path) -> tuple[LittleFS, bytearray]:
     """the card's file system, in memory, and that memory."""
-    vfs = image.partitions(path)["vfs"]
+    vfs = partitions(path)["vfs"]
     memory = bytearray(path.read_bytes()[vfs.offset : vfs.offset + vfs.size])
     geometry = {"block_size": 4096, "block_count": vfs.size // 4096, "read_size": 32, "prog_size": 32}
     return LittleFS(context=UserContext(buffer=memory), **geometry), memory
@@ -51,7 +52,7 @@ def write_on_card(path: Path, name: str, content: bytes) -> None:
         file.write(content)
     fs.unmount()
     with path.open("r+b") as file:
-        file.seek(image.partitions(path)["vfs"].offset)
+        file.seek(partitions(path)["vfs"].offset)
         file.write(memory)
 
 
@@ -63,11 +64,11 @@ def content_on_card(path: Path, name: str) -> bytes:
 @pytest.mark.parametrize("size", [4 * MIB, 8 * MIB, 16 * MIB])
 def test_the_partitions_fill_the_flash_without_overlap(size: int) -> None:
     end = 0x9000
-    for partition in image.layout(size):
+    for partition in layout(size):
         assert partition.offset == end and partition.offset % 4096 == 0 and partition.size % 4096 == 0
         end += partition.size
     assert end == size
-    assert image.layout(16 * MIB)[-1].size // 4096 * 15 * 480 >= 25 * 60 * 16_000  # 25 minutes of speech
+    assert layout(16 * MIB)[-1].size // 4096 * 15 * 480 >= 25 * 60 * 16_000  # 25 minutes of speech
 
 
 def test_the_partition_table_is_as_the_chip_reads_it(flash: Path) -> None:
@@ -80,7 +81,7 @@ def test_the_partition_table_is_as_the_chip_reads_it(flash: Path) -> None:
 
 
 def test_every_sector_for_recordings_is_clean_and_marked(flash: Path) -> None:
-    recordings = image.partitions(flash)["recordings"]
+    recordings = partitions(flash)["recordings"]
     sectors = flash.read_bytes()[recordings.offset : recordings.offset + recordings.size]
     for at in range(0, len(sectors), SECTOR_BYTES):
         marker = read_marker(sectors[at : at + MARKER_BYTES])
@@ -108,7 +109,7 @@ def test_names_are_random_and_repeatable() -> None:
 
 def test_a_new_application_replaces_the_old_one_and_touches_nothing_else(flash: Path, firmware: Path) -> None:
     write_on_card(flash, "/settings.json", b"mine")
-    recordings = image.partitions(flash)["recordings"]
+    recordings = partitions(flash)["recordings"]
     with flash.open("r+b") as file:
         file.seek(recordings.offset + 1000)
         file.write(b"a recording")
@@ -125,7 +126,7 @@ def test_a_new_application_replaces_the_old_one_and_touches_nothing_else(flash: 
     with pytest.raises(FileNotFoundError):
         content_on_card(flash, "/wire/deep/part.py")
     assert content_on_card(flash, "/settings.json") == b"mine"
-    vfs, after = image.partitions(flash)["vfs"], flash.read_bytes()
+    vfs, after = partitions(flash)["vfs"], flash.read_bytes()
     assert after[: vfs.offset] == before[: vfs.offset]
     assert after[vfs.offset + vfs.size :] == before[vfs.offset + vfs.size :]
 
@@ -140,7 +141,7 @@ def test_a_file_that_is_no_card_is_left_alone(flash: Path, firmware: Path, damag
     elif damage == "table":
         content[0x8005] ^= 1
     else:
-        vfs = image.partitions(flash)["vfs"]
+        vfs = partitions(flash)["vfs"]
         content[vfs.offset : vfs.offset + vfs.size] = bytes(vfs.size)
     flash.write_bytes(content)
     with pytest.raises(DeviceError, match="flash\\.bin"):

@@ -13,7 +13,8 @@ from random import Random
 from soak.kinds import Kind
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import RunningCard, running_card
-from voicecard.device.image import build_flash_image, partitions
+from voicecard.device.image import build_flash_image
+from voicecard.device.partitions import partitions
 from voicecard.errors import DeviceError
 from voicecard.firmware.wire import block, sector
 

@@ -11,7 +11,7 @@ import pytest
 
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, running_card
-from voicecard.device.image import partitions
+from voicecard.device.partitions import partitions
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = 4 << 20

@@ -23,7 +23,8 @@ from voicecard.device.conformance import framing, pulling, run
 from voicecard.device.conformance.rule import FAILED, NOT_TRIED, PASSED, Outcome
 from voicecard.device.conformance.run import RULES, examine
 from voicecard.device.emulate import EmulateOptions, running_card
-from voicecard.device.image import build_flash_image, partitions
+from voicecard.device.image import build_flash_image
+from voicecard.device.partitions import partitions
 from voicecard.device.port import Port
 from voicecard.errors import NoCardError
 from voicecard.firmware.wire import frame, sector

@@ -10,7 +10,7 @@ import soundfile
 
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, running_card
-from voicecard.device.image import partitions
+from voicecard.device.partitions import partitions
 from voicecard.firmware.wire import block, sector
 from voicecard.library.adpcm import decode
 from voicecard.library.archive import Library

@@ -9,7 +9,8 @@ import pytest
 
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, running_card
-from voicecard.device.image import build_flash_image, partitions
+from voicecard.device.image import build_flash_image
+from voicecard.device.partitions import partitions
 from voicecard.firmware.wire import block, sector
 
 RECORDINGS = 500

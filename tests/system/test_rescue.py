@@ -12,7 +12,7 @@ import pytest
 
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, running_card
-from voicecard.device.image import partitions
+from voicecard.device.partitions import partitions
 from voicecard.device.rescue import copy_image, pull_image
 from voicecard.errors import LinkLostError
 from voicecard.library.archive import Library

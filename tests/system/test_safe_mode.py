@@ -11,7 +11,7 @@ import pytest
 from interpreters import ROOT
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, emulate, running_card
-from voicecard.device.image import partitions
+from voicecard.device.partitions import partitions
 from voicecard.errors import DeviceError, LinkLostError
 from voicecard.library.archive import Library
 from voicecard.sync import sync

@@ -16,6 +16,7 @@ from voicecard.cli import (
     device,
     editing,
     exporting,
+    flashing,
     health,
     hearing,
     importing,
@@ -57,6 +58,7 @@ def voicecard(
 
 
 device.add_commands(app)
+flashing.add_commands(app)
 syncing.add_commands(app)
 health.add_commands(app)
 conformance.add_commands(app)

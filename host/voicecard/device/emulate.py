@@ -18,10 +18,11 @@ from types import FrameType
 from typing import Any
 
 from voicecard.device import computer_microphone, emulated_microphone, registry
+from voicecard.device.application import firmware_folder
 from voicecard.device.emulated_screen import ScreenRecorder
 from voicecard.device.emulator_process import boot
 from voicecard.device.hands import Hands
-from voicecard.device.image import build_flash_image, firmware_folder, refresh_application
+from voicecard.device.image import build_flash_image, native_modules, refresh_application
 from voicecard.device.interpreter import micropython_command
 from voicecard.device.port_link import check_link, linked
 from voicecard.device.script import LIVE, SERVE, PowerCycle, parse_script
@@ -254,6 +255,7 @@ class _Run:
         self._screens = ScreenRecorder(options.screens) if options.screens else None
         self._microphone = self._prepare_microphone()
         self._flash = self._prepare_flash()
+        self._native = self._machine_code()
 
     def report(self) -> EmulationReport:
         screens = tuple(self._screens.written) if self._screens else ()
@@ -367,6 +369,7 @@ class _Run:
         number = len(self.reports)
         return {
             "flash": str(self._flash),
+            "native": self._native,
             "microphone": str(self._microphone) if self._microphone else None,
             "microphone_grows": options.computer_mic,
             "seed": f"{self._seed}/{number}",
@@ -403,6 +406,12 @@ class _Run:
             return None
         emulated_microphone.prepare(self._options.mic, target, lambda text: self._tell(Notice("note", text)))
         return target
+
+    def _machine_code(self) -> dict[str, Any] | None:
+        """The modules in the image that this machine cannot run, and where their sources are."""
+        modules = native_modules(self._flash)
+        sources = (self._options.firmware or firmware_folder()).resolve()
+        return {"modules": modules, "sources": str(sources)} if modules else None
 
     def _prepare_flash(self) -> Path:
         options = self._options

@@ -36,7 +36,7 @@ class Candidate:
 def candidates() -> list[Candidate]:
     """Ports to ask, emulators first."""
     emulators = [Candidate(e.port, "emulator", True, _made(e.port)) for e in registry.running()]
-    return emulators + boards(_serial_ports())
+    return emulators + boards(serial_ports())
 
 
 def at(port: str) -> list[Candidate]:
@@ -105,7 +105,8 @@ def _probe(candidate: Candidate) -> Probed:
         return Probed(candidate.port, candidate.kind, None, None, str(error))
 
 
-def _serial_ports() -> list[ListPortInfo]:
+def serial_ports() -> list[ListPortInfo]:
+    """All serial ports of this machine, empty when the system does not tell."""
     for _ in range(_LISTINGS):
         with suppress(TypeError, ValueError, OSError):  # pyserial stumbles over a device that goes while it looks
             return list(list_ports.comports())

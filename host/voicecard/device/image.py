@@ -1,96 +1,29 @@
-"""Flash images of a card: partition table, the application on littlefs, and recordings sectors ready for use.
-
-The partition table is ESP-IDF's (Programming Guide, "Partition Tables"): entries of 32 bytes, an MD5 behind them."""
+"""Flash images of a card: MicroPython, partition table, the application on littlefs, and recordings sectors ready for use."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import secrets
-import struct
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 from littlefs import LittleFS, LittleFSError
 from littlefs.context import UserContext
 
+from voicecard.device.application import LIBRARIES, application_files, firmware_folder, is_native
+from voicecard.device.esp_image import MicroPython, with_flash_size
+from voicecard.device.partitions import FACTORY_AT, SECTOR_BYTES, TABLE_AT, Partition, layout, pack_table, partitions
 from voicecard.errors import DeviceError
 from voicecard.firmware.wire.sector import pack_marker
 
-SECTOR_BYTES = 4096
 _KIB, _MIB = 1024, 1024 * 1024
-_TABLE_AT, _TABLE_BYTES, _ENTRY_BYTES = 0x8000, 0xC00, 32
-_ENTRY, _ENTRY_MAGIC, _MD5_MAGIC = "<HBBII16sI", 0x50AA, b"\xeb\xeb" + b"\xff" * 14
-_APP, _DATA = 0, 1
-_MAX_REGION_BYTES = 256 * _MIB  # more flash than any such chip addresses
-_VFS_BYTES = 512 * _KIB  # three times the application
 _NAME_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME_LENGTH = 6
-_APPLICATION = ("boot.py", "main.py", "card", "wire")
-_LIBRARIES = ("adafruit_ssd1306", "adafruit_bus_device")
+_COMPILED = "/card/app.mpy"  # is there when modules are compiled
 _LFS_ERR_IO = -5
 _DISK_VERSION = 0x0002_0000  # littlefs 2.0: every MicroPython mounts it
-
-
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """An entry of the partition table; offset and size in bytes."""
-
-    label: str
-    type: int
-    subtype: int
-    offset: int
-    size: int
-
-
-def firmware_folder() -> Path:
-    """The firmware that this program carries."""
-    return Path(__file__).parents[1] / "firmware"
-
-
-def layout(size_bytes: int) -> tuple[Partition, ...]:
-    """The partitions of a flash of that size: recordings get what the others leave. Raises DeviceError below 4 MB."""
-    if size_bytes < 4 * _MIB or size_bytes % SECTOR_BYTES:
-        raise DeviceError(f"a card's flash cannot have {size_bytes} bytes: choose 4, 8 or 16 MB")
-    recordings_at = 2 * _MIB + _VFS_BYTES
-    return (
-        Partition("nvs", _DATA, 0x02, 0x9000, 0x6000),
-        Partition("phy_init", _DATA, 0x01, 0xF000, 0x1000),
-        Partition("factory", _APP, 0x00, 0x10000, 0x1F0000),
-        Partition("vfs", _DATA, 0x81, 2 * _MIB, _VFS_BYTES),
-        Partition("recordings", _DATA, 0x40, recordings_at, size_bytes - recordings_at),
-    )
-
-
-def partitions(path: Path) -> dict[str, Partition]:
-    """The partitions of a flash image by label. Raises DeviceError if the file is no image of a card's flash."""
-    table, size_bytes = _table_of(path)
-    found = {partition.label: partition for partition in _read_table(table)}
-    whole = all(partition.offset + partition.size <= size_bytes for partition in found.values())
-    if not whole or not {"vfs", "recordings"} <= found.keys():
-        raise DeviceError(
-            f"the file {path} is no (whole) image of a card's flash: give another file, or a name that is free"
-        )
-    return found
-
-
-def recordings_region(path: Path) -> tuple[int, int]:
-    """(offset, bytes) of the recordings in a flash dump, also in a short one; without a partition table the whole file counts.
-
-    Raises DeviceError if the file cannot be read or holds no sector."""
-    table, size_bytes = _table_of(path)
-    found = {partition.label: partition for partition in _read_table(table)}
-    recordings = found.get("recordings")
-    offset, size = (recordings.offset, recordings.size) if recordings else (0, size_bytes)
-    size = min(size, size_bytes - offset) // SECTOR_BYTES * SECTOR_BYTES
-    if size <= 0:
-        raise DeviceError(f"the flash dump {path} ends before its recordings begin: read the whole flash")
-    return offset, min(size, _MAX_REGION_BYTES)
 
 
 def build_flash_image(
@@ -99,19 +32,27 @@ def build_flash_image(
     card_name: str | None = None,
     seed: int | None = None,
     firmware: Path | None = None,
+    compiled: bool = False,
+    micropython: MicroPython | None = None,
 ) -> None:
     """Write the image of a new card's flash. Without a name it gets a random one (`seed` makes it repeatable).
 
+    `compiled`: modules as .mpy for the ESP32-S3. Without `micropython` its place is blank: the emulator needs none.
     Raises DeviceError if the flash is too small or the file cannot be written."""
     plan = layout(size_bytes)
-    files = application_files(firmware or firmware_folder())
+    files = application_files(firmware or firmware_folder(), compiled)
     name = card_name or random_name(seed)
     part = path.with_name(path.name + ".part")
     try:
         with part.open("w+b") as file:
             _fill(file, b"\xff", size_bytes)
-            file.seek(_TABLE_AT)
-            file.write(_pack_table(plan))
+            if micropython:
+                file.seek(0)
+                file.write(with_flash_size(micropython.boot_loader, size_bytes))
+                file.seek(FACTORY_AT)
+                file.write(micropython.application)
+            file.seek(TABLE_AT)
+            file.write(pack_table(plan))
             by_label = {partition.label: partition for partition in plan}
             _write_application(_format(file, by_label["vfs"]), files)
             recordings = by_label["recordings"]
@@ -130,15 +71,19 @@ def build_flash_image(
             part.unlink(missing_ok=True)
 
 
-def refresh_application(path: Path, firmware: Path | None = None) -> None:
+def refresh_application(path: Path, firmware: Path | None = None, compiled: bool | None = None) -> None:
     """Bring the application in an existing image up to date; recordings, settings and other files stay as they are.
+
+    `compiled`: as for a new image; None: as it was.
 
     Raises DeviceError if the file is no image of a card's flash."""
     vfs = partitions(path)["vfs"]
-    files = application_files(firmware or firmware_folder())
     try:
         with path.open("r+b") as file:
-            _write_application(_mount(file, vfs), files)
+            fs = _mount(file, vfs)
+            if compiled is None:
+                compiled = _content(fs, _COMPILED) is not None
+            _write_application(fs, application_files(firmware or firmware_folder(), compiled))
             file.flush()
             os.fsync(file.fileno())
     except (LittleFSError, OSError) as error:
@@ -148,62 +93,22 @@ def refresh_application(path: Path, firmware: Path | None = None) -> None:
         ) from error
 
 
-def application_files(firmware: Path) -> dict[str, bytes]:
-    """All that the card runs, by path on its file system: the firmware, and Adafruit's driver from its package."""
-    found: dict[str, bytes] = {}
-    for name in _APPLICATION:
-        found.update(_sources(firmware / name, f"/{name}"))
-    for name in _LIBRARIES:
-        spec = find_spec(name)
-        if spec is None or spec.origin is None:
-            raise DeviceError(f"the display's driver '{name}' is not installed: install adafruit-circuitpython-ssd1306")
-        origin = Path(spec.origin)
-        source = origin.parent if origin.name == "__init__.py" else origin
-        found.update(_sources(source, f"/lib/{source.name}"))
-    return found
+def native_modules(path: Path) -> list[str]:
+    """The modules in an image that are the chip's machine code: their paths without the ending."""
+    with path.open("rb") as file:
+        fs = _mount(file, partitions(path)["vfs"])
+        if _content(fs, _COMPILED) is None:
+            return []
+        files = [f"{folder.rstrip('/')}/{name}" for folder, _, names in fs.walk("/") for name in names]
+        return [
+            name[: -len(".mpy")] for name in files if name.endswith(".mpy") and is_native(_content(fs, name) or b"")
+        ]
 
 
 def random_name(seed: int | None = None) -> str:
     """A name for a card: it says nothing about the hardware it is on."""
     choose = random.Random(seed).choice if seed is not None else secrets.choice
     return "".join(choose(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
-
-
-def _sources(source: Path, target: str) -> Iterator[tuple[str, bytes]]:
-    if source.is_file():
-        yield target, source.read_bytes()
-    for file in sorted(source.rglob("*.py")):
-        yield f"{target}/{file.relative_to(source).as_posix()}", file.read_bytes()
-
-
-def _table_of(path: Path) -> tuple[bytes, int]:
-    """The bytes where a flash has its partition table, and the file's size."""
-    try:
-        with path.open("rb") as file:
-            file.seek(_TABLE_AT)
-            return file.read(_TABLE_BYTES), path.stat().st_size
-    except OSError as error:
-        raise DeviceError(f"the flash image {path} cannot be read ({error.strerror}): give another file") from error
-
-
-def _pack_table(plan: tuple[Partition, ...]) -> bytes:
-    entries = b"".join(
-        struct.pack(_ENTRY, _ENTRY_MAGIC, p.type, p.subtype, p.offset, p.size, p.label.encode(), 0) for p in plan
-    )
-    return (entries + _MD5_MAGIC + hashlib.md5(entries).digest()).ljust(_TABLE_BYTES, b"\xff")
-
-
-def _read_table(table: bytes) -> list[Partition]:
-    """The entries of a table; none if its MD5 is missing or wrong."""
-    found: list[Partition] = []
-    for at in range(0, len(table) - _ENTRY_BYTES + 1, _ENTRY_BYTES):
-        if table[at : at + 16] == _MD5_MAGIC:
-            return found if table[at + 16 : at + 32] == hashlib.md5(table[:at]).digest() else []
-        magic, kind, subtype, offset, size, label, _ = struct.unpack_from(_ENTRY, table, at)
-        if magic != _ENTRY_MAGIC:
-            break
-        found.append(Partition(label.split(b"\0")[0].decode("ascii", "replace"), kind, subtype, offset, size))
-    return []
 
 
 def _clean_sector(card_name: str) -> bytes:
@@ -300,7 +205,7 @@ def _content(fs: LittleFS, path: str) -> bytes | None:
 
 def _application_paths(fs: LittleFS) -> list[str]:
     """The files in the image that belong to the application and its libraries."""
-    roots = ("/card/", "/wire/", *(f"/lib/{name}/" for name in _LIBRARIES))
+    roots = ("/card/", "/wire/", *(f"/lib/{name}/" for name in LIBRARIES))
     paths = [f"{folder.rstrip('/')}/{name}" for folder, _, names in fs.walk("/") for name in names]
     return [path for path in paths if path.startswith(roots)]
 

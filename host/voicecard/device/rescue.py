@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voicecard.device.client import CardLink
-from voicecard.device.image import SECTOR_BYTES, recordings_region
+from voicecard.device.partitions import SECTOR_BYTES, recordings_region
 from voicecard.errors import DeviceError, UsageError
 
 Progress = Callable[[str, int, int], None]

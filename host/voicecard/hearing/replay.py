@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from voicecard.device.application import firmware_folder
 from voicecard.device.emulated_microphone import RATE, prepare
-from voicecard.device.image import firmware_folder
 from voicecard.device.interpreter import micropython_command
 from voicecard.errors import DeviceError
 
