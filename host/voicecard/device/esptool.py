@@ -109,7 +109,9 @@ class Esptool:
         return "".join(said)
 
     def _failure(self, said: str, failed: str) -> DeviceError:
-        if os.path.exists(self.port) and not os.access(self.port, os.R_OK | os.W_OK):  # noqa: PTH110 - a port's name
+        if not Path(self.port).exists():
+            return DeviceError(f"there is no port {self.port} (any more): plug the board in; {DOWNLOAD_MODE}")
+        if not os.access(self.port, os.R_OK | os.W_OK):
             return DeviceError(refusal(self.port))
         if any(words in said for words in _BUSY):
             return DeviceError(f"another program has {self.port} open: close it, and try again")
