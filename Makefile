@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := build/ready
 STUBS := 'micropython-esp32-esp32_generic_s3-stubs>=1.26'
 
-.PHONY: help setup demo test lint docs screens screens-record bench powercut soak soak-kill micropython32 wheel clean
+.PHONY: help setup demo test lint docs hardware screens screens-record bench powercut soak soak-kill micropython32 wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -34,11 +34,16 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file firmware/mypy.ini firmware/boot.py firmware/main.py firmware/card
 
-## make docs           put what the program says of itself into host/README.md, compute hardware/power-budget.md
+## make docs           put what the program says of itself into host/README.md, make the card's pin map and digits, compute hardware/power-budget.md
 docs: $(READY)
 	$(BIN)/cog -I host -r host/README.md
 	$(BIN)/python hardware/power_budget.py hardware/power-budget.md
 	$(BIN)/python firmware/fonts/make.py firmware/card/ui
+	$(BIN)/python hardware/pins.py firmware/card/pins.py
+
+## make hardware       hold every board in hardware/ to what its pins can do
+hardware: $(READY)
+	@$(BIN)/python hardware/check.py
 
 ## make screens        draw every screen of the card on one sheet, build/screens.png
 screens: $(READY)

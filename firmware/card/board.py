@@ -1,4 +1,4 @@
-"""The board: pins and peripherals, named once. The only module that imports `machine` and `esp32`."""
+"""The board's peripherals, on the pins of `card/pins.py`. The only module that imports `machine` and `esp32`."""
 
 import sys
 import time
@@ -7,13 +7,18 @@ import esp32
 import machine
 from micropython import const, kbd_intr
 
-MIC_SCK_PIN, MIC_WS_PIN, MIC_SD_PIN = const(5), const(6), const(4)
-DISPLAY_SDA_PIN, DISPLAY_SCL_PIN = const(8), const(9)
-KEY_PINS = {"rec": 1, "memo": 2}
-CABLE_PIN = const(10)  # a transistor pulls it low while the cable brings power
-SIGNAL_PIN = const(11)  # an LED to ground, or a vibration motor by a transistor
-BATTERY_PIN = const(7)
-BATTERY_DIVIDER = const(2)  # two equal resistors: the pin sees half of the battery
+from card.pins import (
+    BATTERY_DIVIDER,
+    BATTERY_PIN,
+    CABLE_PIN,
+    DISPLAY_SCL_PIN,
+    DISPLAY_SDA_PIN,
+    KEY_PINS,
+    MIC_SCK_PIN,
+    MIC_SD_PIN,
+    MIC_WS_PIN,
+    SIGNAL_PIN,
+)
 
 SAMPLE_RATE = const(16000)
 MIC_RING_BYTES = const(32768)  # 16 DMA descriptors of 256 frames: 240 ms of slack for a late reader
@@ -32,6 +37,13 @@ _CAUSES = {
 }
 
 
+class Unwired:
+    """A pin that the board does not have: it reads as its pull-up would have it."""
+
+    def value(self, level=1):
+        return 1
+
+
 def keys():
     """{name: Pin}, pulled up: a pressed key reads 0."""
     return {name: machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP) for name, pin in KEY_PINS.items()}
@@ -46,18 +58,18 @@ def is_held(name):
 
 def cable():
     """The pin that reads 0 while the cable brings power, and 1 on a board without the wire."""
-    return machine.Pin(CABLE_PIN, machine.Pin.IN, machine.Pin.PULL_UP)
+    return Unwired() if CABLE_PIN is None else machine.Pin(CABLE_PIN, machine.Pin.IN, machine.Pin.PULL_UP)
 
 
 def signal():
     """The pin of the LED or the vibration motor, off."""
-    return machine.Pin(SIGNAL_PIN, machine.Pin.OUT, value=0)
+    return Unwired() if SIGNAL_PIN is None else machine.Pin(SIGNAL_PIN, machine.Pin.OUT, value=0)
 
 
 def sleep():
     """Deep sleep, out of which the key `rec`, the key `memo` or the cable starts the card. Their pull-ups are on the board."""
     esp32.wake_on_ext0(machine.Pin(KEY_PINS["rec"]), esp32.WAKEUP_ALL_LOW)
-    others = machine.Pin(KEY_PINS["memo"]), machine.Pin(CABLE_PIN)
+    others = tuple([machine.Pin(pin) for pin in (KEY_PINS["memo"], CABLE_PIN) if pin is not None])
     esp32.wake_on_ext1(others, esp32.WAKEUP_ALL_LOW)  # the S3 takes that for any of them
     machine.deepsleep()
 
@@ -117,6 +129,8 @@ def reset_cause():
 
 def battery_mv():
     """The battery's voltage, or 0 when there is none."""
+    if BATTERY_PIN is None:
+        return 0
     adc = machine.ADC(machine.Pin(BATTERY_PIN), atten=machine.ADC.ATTN_11DB)
     measured_mv = adc.read_uv() // 1000 * BATTERY_DIVIDER
     return measured_mv if measured_mv >= _NO_BATTERY_MV else 0

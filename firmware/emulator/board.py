@@ -23,6 +23,11 @@ power_off = None  # called with the reason; never returns
 entropy = None
 
 
+def wire(pins):
+    """Solder the parts elsewhere: a dictionary of the names above."""
+    globals().update({name: tuple(pin) if isinstance(pin, list) else pin for name, pin in pins.items()})
+
+
 def reset(
     flash_path=None,
     microphone_path=None,

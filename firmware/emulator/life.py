@@ -3,8 +3,9 @@
 The configuration, a JSON file that is taken away when it is read: `flash`, `microphone` (paths or null), `microphone_grows`,
 `seed`, `realtime`, `worst_case_flash`, `cut_at`, `log_flash`, `dc`, `display_height`, `screens`, `serial_masters`, `uart_copy`,
 `battery_millivolts`, `reset_cause`, `calendar_us`, `memory` (base64), `woken_by`, `signals`, `controls` (a file descriptor, or
-null), `native` (null, or the `modules` that are the chip's machine code and the folder of their `sources`), `steps`, `events`, `keyboard` (see prompt.py; null: there is no prompt), `soft`: null, or the prompt's mode `friendly` or
-`raw` at which the soft reset before this start was asked for.
+null), `steps`, `wiring` (null: the default board's, or the names that `board.py` begins with), `native` (null, or the `modules`
+that are the chip's machine code and the folder of their `sources`), `events`, `keyboard` (see prompt.py; null: there is no
+prompt), `soft`: null, or the prompt's mode `friendly` or `raw` at which the soft reset before this start was asked for.
 To the file descriptor `events` go JSON lines: booted, plugged, unplugged, screen, signal (a new level), flash (one operation),
 prompt, and in the end `off` with a reason, the steps that are left for after a restart, and figures. Then the process waits to
 be killed: power that is gone runs no clean-up. After a soft reset, `soft`, it goes on with the configuration that the host
@@ -139,6 +140,8 @@ def _controls(descriptor):
 
 
 def switch_on(config, reporter):
+    if config["wiring"]:
+        board.wire(config["wiring"])
     board.reset(
         flash_path=config["flash"],
         microphone_path=config["microphone"],

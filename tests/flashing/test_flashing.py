@@ -104,7 +104,7 @@ def test_recordings_that_lie_elsewhere_are_not_written_over(tmp_path: Path, publ
 def test_the_cable_pulled_while_writing_is_said_and_flashing_again_mends_it(published: Path) -> None:
     with Board(flash=bytearray(b"\xff" * 4 * MIB), goes_at=50_000) as board:
         found = find_board(board.port)
-        with pytest.raises(DeviceError, match="any more|went away while it was written"):
+        with pytest.raises(DeviceError, match=r"any more|went away while it was written"):
             write_card(found, read_micropython(published), quiet)
         half = board.flash
     with Board(flash=half) as board:

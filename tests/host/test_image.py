@@ -11,6 +11,7 @@ import pytest
 from littlefs import LittleFS, UserContext
 
 from voicecard.device import image
+from voicecard.device.boards import load_board, pins_module
 from voicecard.device.partitions import layout, partitions
 from voicecard.errors import DeviceError
 from voicecard.firmware.wire.sector import BLANK, MARKER_BYTES, SECTOR_BYTES, read_marker
@@ -57,7 +58,8 @@ def write_on_card(path: Path, name: str, content: bytes) -> None:
 
 
 def content_on_card(path: Path, name: str) -> bytes:
-    with mounted(path)[0].open(name, "rb") as file:
+    fs, _ = mounted(path)  # kept: a file reads through it
+    with fs.open(name, "rb") as file:
         return bytes(file.read())
 
 
@@ -155,3 +157,17 @@ def test_a_flash_that_cannot_be_written_leaves_nothing(tmp_path: Path, firmware:
     with pytest.raises(DeviceError, match="4, 8 or 16 MB"):
         image.build_flash_image(tmp_path / "flash.bin", 2 * MIB, firmware=firmware)
     assert list(tmp_path.iterdir()) == [firmware]
+
+
+def test_a_cards_own_pin_map_stays_unless_a_board_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "flash.bin"
+    image.build_flash_image(path, 4 * MIB, compiled=True, board=load_board("xiao"))
+    own = content_on_card(path, "/card/pins.py")
+    assert own == pins_module(load_board("xiao")).encode()
+    image.refresh_application(path)
+    assert content_on_card(path, "/card/pins.py") == own
+    image.refresh_application(path, board=load_board())
+    assert content_on_card(path, "/card/pins.py") == pins_module(load_board()).encode()
+    write_on_card(path, "/card/pins.py", own.replace(b"CABLE_PIN", b"OLD_PIN"))
+    with pytest.raises(DeviceError, match="say with --board"):
+        image.refresh_application(path)

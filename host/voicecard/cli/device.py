@@ -35,6 +35,9 @@ def emulate(
     port_link: Annotated[Path | None, typer.Option(help="Path to make a link to the serial port at.")] = None,
     screens: Annotated[Path | None, typer.Option(help="Folder for a PNG of each screen shown.")] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Let time pass as on a wall clock.")] = False,
+    board: Annotated[
+        str, typer.Option(help="Board that it is wired like: devkitc, super_mini, xiao, or a .toml file.")
+    ] = "devkitc",
 ) -> None:
     """Run the card's firmware on an emulated board.
 
@@ -49,7 +52,14 @@ def emulate(
     if mic and own_mic:
         raise UsageError("the card has one microphone: give either --mic or --own-mic")
     options = emulator.EmulateOptions(
-        mic=mic, computer_mic=own_mic, flash=flash, script=do, port_link=port_link, screens=screens, realtime=realtime
+        mic=mic,
+        computer_mic=own_mic,
+        flash=flash,
+        script=do,
+        port_link=port_link,
+        screens=screens,
+        realtime=realtime,
+        board=board,
     )
     if do is None and sys.stdin.isatty() and sys.stdout.isatty():
         _show(options)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicecard.cli.output import note, progress
-from voicecard.errors import UsageError
+from voicecard.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
+    from voicecard.device.boards import Board
     from voicecard.device.esp_image import MicroPython
     from voicecard.device.esptool import Progress
     from voicecard.device.flashing import Found
@@ -32,6 +33,10 @@ def flash(
         Path | None,
         typer.Option(metavar="IMAGE", help="MicroPython for the board; else the official one, fetched once."),
     ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(help="Board that it is: devkitc (default), super_mini, xiao, or a .toml file; an old card stays."),
+    ] = None,
     erase_recordings: Annotated[
         bool, typer.Option("--erase-recordings", help="Erase the recordings on the card too; asks for the word.")
     ] = False,
@@ -42,7 +47,10 @@ def flash(
         bool, typer.Option("--dry-run", help="Write the whole flash into a file, and touch no board.")
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file of --dry-run.")] = None,
-    flash_size: Annotated[int, typer.Option(metavar="MB", help="Flash of the board of --dry-run: 4, 8 or 16.")] = 16,
+    flash_size: Annotated[
+        int | None,
+        typer.Option(metavar="MB", help="Flash of the board of --dry-run, if not what its file says: 4, 8 or 16."),
+    ] = None,
 ) -> None:
     """Make a card of an ESP32-S3 board: MicroPython, partitions, the application; then wait for it, and greet it.
 
@@ -52,26 +60,32 @@ def flash(
     if dry_run != (output is not None):
         raise UsageError("--dry-run and --output belong together: give both, or none to flash a board")
     if dry_run and output:
-        _write_file(output, micropython, flash_size, sources)
+        _write_file(output, micropython, board, flash_size, sources)
     else:
-        _write_board(port, micropython, erase_recordings, sources)
+        _write_board(port, micropython, board, erase_recordings, sources)
 
 
-def _write_file(output: Path, given: Path | None, flash_size_mb: int, sources: bool) -> None:
+def _write_file(output: Path, given: Path | None, board: str | None, flash_size: int | None, sources: bool) -> None:
+    from voicecard.device.boards import DEFAULT
     from voicecard.device.image import build_flash_image
 
+    target = _board(board or DEFAULT)
+    flash_size_mb = flash_size or target.flash_mb
     if output.exists():
         raise UsageError(f"{output} exists already: give another name")
     if flash_size_mb not in _SIZES_MB:
         raise UsageError(f"no card has {flash_size_mb} MB of flash: give 4, 8 or 16")
-    image = _micropython(given, octal_psram=flash_size_mb == max(_SIZES_MB))
-    build_flash_image(output, flash_size_mb * _MIB, compiled=not sources, micropython=image)
+    image = _micropython(given, octal_psram=target.psram == "octal")
+    build_flash_image(output, flash_size_mb * _MIB, compiled=not sources, micropython=image, board=target)
     note(f"{output} is the whole flash of a card of {flash_size_mb} MB, with MicroPython {image.version}")
 
 
-def _write_board(port: str | None, given: Path | None, erase_recordings: bool, sources: bool) -> None:
+def _write_board(
+    port: str | None, given: Path | None, board: str | None, erase_recordings: bool, sources: bool
+) -> None:
     from voicecard.device.flashing import find_board, greet, write_card
 
+    target = _board(board) if board else None
     checked = _read_given(given)  # before any board is touched
     found = find_board(port)
     chip = found.chip
@@ -82,11 +96,25 @@ def _write_board(port: str | None, given: Path | None, erase_recordings: bool, s
     with progress("") as update:
         if found.card and erase_recordings:
             _ask_for_the_word(found, update)
-        write_card(found, image, update, compiled=not sources, erase_recordings=erase_recordings)
+        write_card(found, image, update, compiled=not sources, erase_recordings=erase_recordings, board=target)
     note("written and verified; waiting for the card")
     with greet() as link:
         link.set_clock()
         note(f"the card {link.hello.card or 'without a name'} is ready, with firmware {link.hello.firmware}")
+
+
+def _board(name: str) -> Board:
+    """The board, if its pin map works. Raises DeviceError."""
+    from voicecard.device.boards import load_board
+    from voicecard.device.pin_rules import broken_rules
+
+    board = load_board(name)
+    broken = broken_rules(board)
+    if broken:
+        raise DeviceError(f"the pin map of {board.name} cannot work: {'; '.join(broken)}")
+    for limit in board.limits:
+        note(f"{board.name}: {limit}")
+    return board
 
 
 def _read_given(path: Path | None) -> MicroPython | None:

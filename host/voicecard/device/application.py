@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from voicecard.device.boards import Board, pins_module
 from voicecard.errors import DeviceError
 
 _APPLICATION = ("boot.py", "main.py", "card", "wire")
-_STARTED_BY_NAME = ("/boot.py", "/main.py")
+PINS = "/card/pins.py"  # stays to be read and changed on the card
+_SOURCES = ("/boot.py", "/main.py", PINS)
 _ARCHITECTURE = "xtensawin"  # the S3's, windowed registers
 LIBRARIES = ("adafruit_ssd1306", "adafruit_bus_device")
 
@@ -21,10 +23,11 @@ def firmware_folder() -> Path:
     return Path(__file__).parents[1] / "firmware"
 
 
-def application_files(firmware: Path, compiled: bool = False) -> dict[str, bytes]:
+def application_files(firmware: Path, compiled: bool = False, board: Board | None = None) -> dict[str, bytes]:
     """All that the card runs, by path on its file system: the firmware, and Adafruit's driver from its package.
 
-    `compiled`: modules as .mpy, those with viper code in the S3's machine code; boot.py and main.py stay as they are.
+    `compiled`: modules as .mpy, those with viper code in the S3's machine code; boot.py, main.py and the pin map stay as they
+    are. `board`: whose pin map it gets; None: the one in `firmware`.
     Raises DeviceError if something is missing or does not compile."""
     found: dict[str, bytes] = {}
     for name in _APPLICATION:
@@ -36,6 +39,8 @@ def application_files(firmware: Path, compiled: bool = False) -> dict[str, bytes
         origin = Path(spec.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         found.update(_sources(source, f"/lib/{source.name}"))
+    if board:
+        found[PINS] = pins_module(board).encode()
     return _compiled(found) if compiled else found
 
 
@@ -54,7 +59,7 @@ def _sources(source: Path, target: str) -> Iterator[tuple[str, bytes]]:
 def _compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path, content in sources.items():
-        if path in _STARTED_BY_NAME:
+        if path in _SOURCES:
             found[path] = content
         else:
             found[path.removesuffix(".py") + ".mpy"] = compile_module(path.lstrip("/"), content)

@@ -19,6 +19,7 @@ from typing import Any
 
 from voicecard.device import computer_microphone, emulated_microphone, registry
 from voicecard.device.application import firmware_folder
+from voicecard.device.boards import DEFAULT, emulated_wiring, load_board
 from voicecard.device.emulated_screen import ScreenRecorder
 from voicecard.device.emulator_process import boot
 from voicecard.device.hands import Hands
@@ -57,7 +58,8 @@ class EmulateOptions:
     `log_flash`, `log_signal`: report every flash operation, and what the LED does; `carrier`: usb, or
     stdio as on a firmware without machine.USBDevice; `usb_bytes_per_s`: the most that crosses the bus; `uart_copy`: with
     stdio, output also takes the time of a UART at 115200 baud; `hands`: a person's, in place of a script, and
-    every new screen and signal is told with its pixels; `firmware`: a folder with boot.py, main.py, card/ and wire/."""
+    every new screen and signal is told with its pixels; `board`: what it is wired like;
+    `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 
     mic: Path | None = None
     computer_mic: bool = False
@@ -83,6 +85,7 @@ class EmulateOptions:
     microphone_dc: int = MICROPHONE_DC
     firmware: Path | None = None
     hands: Hands | None = None
+    board: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +373,7 @@ class _Run:
         return {
             "flash": str(self._flash),
             "native": self._native,
+            "wiring": None if options.board == DEFAULT else emulated_wiring(load_board(options.board)),
             "microphone": str(self._microphone) if self._microphone else None,
             "microphone_grows": options.computer_mic,
             "seed": f"{self._seed}/{number}",
@@ -415,11 +419,14 @@ class _Run:
 
     def _prepare_flash(self) -> Path:
         options = self._options
+        board = None if options.board == DEFAULT else load_board(options.board)
         if options.flash and options.flash.exists():
-            refresh_application(options.flash, options.firmware)
+            refresh_application(options.flash, options.firmware, board=board)
             return options.flash.resolve()
         path = options.flash.absolute() if options.flash else self._scratch / "flash.bin"
-        build_flash_image(path, options.flash_size_bytes, options.card_name, options.seed, options.firmware)
+        build_flash_image(
+            path, options.flash_size_bytes, options.card_name, options.seed, options.firmware, board=board
+        )
         return path
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from serial.tools.list_ports_common import ListPortInfo
 
+from voicecard.device.boards import Board
 from voicecard.device.client import CardLink
 from voicecard.device.esp_image import MicroPython
 from voicecard.device.esptool import CHIP, DOWNLOAD_MODE, Chip, Esptool, Progress
@@ -76,17 +77,24 @@ def count_unproved(found: Found, on_progress: Progress) -> int:
 
 
 def write_card(
-    found: Found, micropython: MicroPython, on_progress: Progress, compiled: bool = True, erase_recordings: bool = False
+    found: Found,
+    micropython: MicroPython,
+    on_progress: Progress,
+    compiled: bool = True,
+    erase_recordings: bool = False,
+    board: Board | None = None,
 ) -> None:
-    """Write MicroPython, the partition table and the application, and start the board. Settings and recordings of a card stay."""
+    """Write MicroPython, the partition table and the application, and start the board. Settings and recordings of a card stay.
+
+    `board`: what it is wired like; None: a card stays as it is, and a new one is the default board."""
     plan = {partition.label: partition for partition in layout(found.chip.flash_bytes)}
     vfs = plan["vfs"]
     is_new = not found.card or erase_recordings
     with tempfile.TemporaryDirectory(prefix="voicecard-") as folder:
         image = Path(folder, "flash.bin")
-        build_flash_image(image, found.chip.flash_bytes, compiled=compiled, micropython=micropython)
+        build_flash_image(image, found.chip.flash_bytes, compiled=compiled, micropython=micropython, board=board)
         if not is_new:
-            _keep_files(image, vfs, found.esptool.read(vfs.offset, vfs.size, on_progress), compiled)
+            _keep_files(image, vfs, found.esptool.read(vfs.offset, vfs.size, on_progress), compiled, board)
         flash = image.read_bytes()
     regions = [
         (0, len(micropython.boot_loader)),
@@ -169,12 +177,12 @@ def _has_card(tool: Esptool, chip: Chip) -> bool:
     return there is not None
 
 
-def _keep_files(image: Path, vfs: Partition, content: bytes, compiled: bool) -> None:
+def _keep_files(image: Path, vfs: Partition, content: bytes, compiled: bool, board: Board | None) -> None:
     """The card's own files stay as they are, if its file system can be read; the application in it is made new."""
     fresh = image.read_bytes()
     kept = fresh[: vfs.offset] + content + fresh[vfs.offset + vfs.size :]
     image.write_bytes(kept)
     try:
-        refresh_application(image, compiled=compiled)
+        refresh_application(image, compiled=compiled, board=board)
     except DeviceError:
         image.write_bytes(fresh)

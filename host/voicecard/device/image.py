@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import BinaryIO
 from littlefs import LittleFS, LittleFSError
 from littlefs.context import UserContext
 
-from voicecard.device.application import LIBRARIES, application_files, firmware_folder, is_native
+from voicecard.device.application import LIBRARIES, PINS, application_files, firmware_folder, is_native
+from voicecard.device.boards import Board
 from voicecard.device.esp_image import MicroPython, with_flash_size
 from voicecard.device.partitions import FACTORY_AT, SECTOR_BYTES, TABLE_AT, Partition, layout, pack_table, partitions
 from voicecard.errors import DeviceError
@@ -22,6 +24,7 @@ _KIB, _MIB = 1024, 1024 * 1024
 _NAME_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME_LENGTH = 6
 _COMPILED = "/card/app.mpy"  # is there when modules are compiled
+_NAMES = re.compile(rb"^([A-Z_]+) =", re.MULTILINE)
 _LFS_ERR_IO = -5
 _DISK_VERSION = 0x0002_0000  # littlefs 2.0: every MicroPython mounts it
 
@@ -34,13 +37,15 @@ def build_flash_image(
     firmware: Path | None = None,
     compiled: bool = False,
     micropython: MicroPython | None = None,
+    board: Board | None = None,
 ) -> None:
     """Write the image of a new card's flash. Without a name it gets a random one (`seed` makes it repeatable).
 
     `compiled`: modules as .mpy for the ESP32-S3. Without `micropython` its place is blank: the emulator needs none.
+    `board`: what it is wired like; the default board if left out.
     Raises DeviceError if the flash is too small or the file cannot be written."""
     plan = layout(size_bytes)
-    files = application_files(firmware or firmware_folder(), compiled)
+    files = application_files(firmware or firmware_folder(), compiled, board)
     name = card_name or random_name(seed)
     part = path.with_name(path.name + ".part")
     try:
@@ -71,10 +76,12 @@ def build_flash_image(
             part.unlink(missing_ok=True)
 
 
-def refresh_application(path: Path, firmware: Path | None = None, compiled: bool | None = None) -> None:
+def refresh_application(
+    path: Path, firmware: Path | None = None, compiled: bool | None = None, board: Board | None = None
+) -> None:
     """Bring the application in an existing image up to date; recordings, settings and other files stay as they are.
 
-    `compiled`: as for a new image; None: as it was.
+    `compiled`: as for a new image; None: as it was. `board`: what the card is wired like; None: its pin map stays.
 
     Raises DeviceError if the file is no image of a card's flash."""
     vfs = partitions(path)["vfs"]
@@ -83,7 +90,8 @@ def refresh_application(path: Path, firmware: Path | None = None, compiled: bool
             fs = _mount(file, vfs)
             if compiled is None:
                 compiled = _content(fs, _COMPILED) is not None
-            _write_application(fs, application_files(firmware or firmware_folder(), compiled))
+            files = application_files(firmware or firmware_folder(), compiled, board)
+            _write_application(fs, files if board else _with_own_pins(fs, files))
             file.flush()
             os.fsync(file.fileno())
     except (LittleFSError, OSError) as error:
@@ -193,6 +201,17 @@ def _write_application(fs: LittleFS, files: dict[str, bytes]) -> None:
         if path not in files:
             fs.remove(path)
     fs.unmount()
+
+
+def _with_own_pins(fs: LittleFS, files: dict[str, bytes]) -> dict[str, bytes]:
+    """The files with the pin map that the card has. Raises DeviceError if that lacks a pin that the application asks for."""
+    own = _content(fs, PINS)
+    if own is None or PINS not in files:
+        return files
+    missing = set(_NAMES.findall(files[PINS])) - set(_NAMES.findall(own))
+    if missing:
+        raise DeviceError("the card's pin map is older than this program: say with --board which board it is")
+    return files | {PINS: own}
 
 
 def _content(fs: LittleFS, path: str) -> bytes | None:
