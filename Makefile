@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := build/ready
 STUBS := 'micropython-esp32-esp32_generic_s3-stubs>=1.26'
 
-.PHONY: help setup demo test lint docs hardware screens screens-record bench powercut soak soak-kill micropython32 wheel clean
+.PHONY: help setup demo test lint docs firmware hardware screens screens-record bench powercut soak soak-kill micropython32 wheel clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ docs: $(READY)
 	$(BIN)/python hardware/power_budget.py hardware/power-budget.md
 	$(BIN)/python firmware/fonts/make.py firmware/card/ui
 	$(BIN)/python hardware/pins.py firmware/card/pins.py
+
+## make firmware       the application's size: files, machine code, heap on the 32-bit interpreter (after make micropython32)
+firmware: $(READY)
+	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/firmware_size.py
 
 ## make hardware       hold every board in hardware/ to what its pins can do
 hardware: $(READY)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from littlefs import LittleFS, UserContext
 
-from flashing.micropython import C3, micropython
+from flashing.published import C3, micropython
 from voicecard.device.application import application_files, firmware_folder
 from voicecard.device.emulate import EmulateOptions, emulate
 from voicecard.device.esp_image import flash_size, read_micropython, with_flash_size

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flashing.micropython import micropython
+from flashing.published import micropython
 from flashing.rom import ESP32_C3, MIB, Board
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, emulate, running_card

