@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -81,7 +82,35 @@ def test_keys_cable_battery_and_power_are_the_cards(tmp_path: Path, conversation
     at_the_desk(tmp_path, conversation, owner)
 
 
-def visit(port: str) -> tuple[dict[str, object], int]:
+def test_the_storage_is_as_full_as_the_slider_says_and_recordings_stay(tmp_path: Path, conversation: Path) -> None:
+    async def owner(desk: Desk, pilot: Pilot[None]) -> None:
+        async def status_after_a_new_start() -> dict[str, Any]:
+            await pilot.press("x")
+            await until(pilot, lambda: "power    off" in said(desk), "the power's end")
+            await pilot.press("x")
+            await until(pilot, lambda: "power    on" in said(desk), "a new start")
+            await pilot.press("c")
+            await until(pilot, lambda: "/dev/" in said(desk), "the cable")
+            status, recordings = await asyncio.to_thread(visit, said(desk).partition("cable    ")[2].split()[0])
+            assert recordings == 1
+            return status
+
+        await pilot.press("r")
+        await until(pilot, lambda: shows(desk, "elapsed"), "a recording")
+        await pilot.press("r")
+        await until(pilot, lambda: shows(desk, "press REC"), "its end")
+        await pilot.press(*"S" * 10)
+        assert "100 % at least" in said(desk)
+        full = await status_after_a_new_start()
+        assert full["clean"] == 0 and full["seconds_left"] == 0
+        await pilot.press(*"s" * 5)
+        half = await status_after_a_new_start()
+        assert 0.45 <= half["clean"] / half["sectors"] <= 0.55 and half["seconds_left"] > 0
+
+    at_the_desk(tmp_path, conversation, owner)
+
+
+def visit(port: str) -> tuple[dict[str, Any], int]:
     with CardLink.open(port) as link:
         return link.status(), len(link.recordings())
 

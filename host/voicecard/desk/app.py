@@ -25,6 +25,7 @@ from voicecard.errors import VoicecardError
 
 TAP_S = 0.08
 FULL_MV, EMPTY_MV, STEP_MV = 4200, 3300, 50
+STORAGE_STEP_PERCENT = 10
 _FRAME_COLUMNS = 4  # of the glass, with its padding
 _SIDE_COLUMNS = 34  # beside it
 _MICROPHONES = ("sound", "zeros", "full")
@@ -95,6 +96,8 @@ class Desk(App[None]):
         ("c", "cable", "cable"),
         ("b", f"charge(-{STEP_MV})", "battery -"),
         ("B", f"charge({STEP_MV})", "battery +"),
+        ("s", f"fill(-{STORAGE_STEP_PERCENT})", "storage -"),
+        ("S", f"fill({STORAGE_STEP_PERCENT})", "storage +"),
         ("w", "microphone", "mic's wire"),
         ("l", "log", "card's log"),
         ("x", "power", "power"),
@@ -109,6 +112,7 @@ class Desk(App[None]):
         self._port: Path | None = None
         self._lit = False
         self._battery_mv = options.battery_millivolts
+        self._storage_percent = 0
         self._microphone = 0
         self._runs = False
         self.failure: VoicecardError | None = None
@@ -155,6 +159,13 @@ class Desk(App[None]):
     def action_charge(self, step_mv: int) -> None:
         self._battery_mv = min(FULL_MV, max(EMPTY_MV, self._battery_mv + step_mv))
         self._hands.charge(self._battery_mv)
+        self._tell_state()
+
+    def action_fill(self, step_percent: int) -> None:
+        self._storage_percent = min(100, max(0, self._storage_percent + step_percent))
+        self._hands.fill_storage(self._storage_percent)
+        if self._runs:
+            self.query_one(RichLog).write("the storage is as full as that when the card is switched on next (x, x)")
         self._tell_state()
 
     def action_microphone(self) -> None:
@@ -222,11 +233,11 @@ class Desk(App[None]):
 
     def _tell_state(self) -> None:
         percent = max(0, round(100 * (self._battery_mv - EMPTY_MV) / (FULL_MV - EMPTY_MV)))
-        bar = "█" * (percent // 10) + "░" * (10 - percent // 10)
         lines = [
             f"led      {'●' if self._lit else '○'}",
             f"power    {'on' if self._runs else 'off'}",
-            f"battery  {bar} {self._battery_mv / 1000:.2f} V",
+            f"battery  {_bar(percent)} {self._battery_mv / 1000:.2f} V",
+            f"storage  {_bar(self._storage_percent)} {self._storage_percent} % at least",
             f"cable    {self._port or 'out'}",
             f"mic      {self._heard()}",
             f"         {self._wire()}",
@@ -243,3 +254,7 @@ class Desk(App[None]):
     def _wire(self) -> str:
         kind = _MICROPHONES[self._microphone]
         return "wired well" if kind == "sound" else f"a wire is off: {kind}"
+
+
+def _bar(percent: int) -> str:
+    return "█" * (percent // 10) + "░" * (10 - percent // 10)

@@ -22,6 +22,7 @@ from voicecard.device.application import firmware_folder
 from voicecard.device.boards import DEFAULT, emulated_wiring, load_board
 from voicecard.device.emulated_screen import ScreenRecorder
 from voicecard.device.emulator_process import boot
+from voicecard.device.filler import fill
 from voicecard.device.hands import Hands
 from voicecard.device.image import build_flash_image, native_modules, refresh_application
 from voicecard.device.interpreter import micropython_command
@@ -266,6 +267,9 @@ class _Run:
 
     def power_cycle(self, cycle: PowerCycle) -> None:
         """Run one power cycle with all its restarts, and append a report of each boot."""
+        hands = self._options.hands
+        if hands and hands.filled_percent is not None:
+            fill(self._flash, hands.filled_percent)
         off = self._boot([step.as_list() for step in cycle.steps], _POWER_ON, {})
         restarts = 0
         while off["reason"] in _RESTARTS and not self.stop.is_set():

@@ -19,6 +19,7 @@ class Hands:
         self.descriptor, self._writing = os.pipe()
         for end in (self.descriptor, self._writing):
             os.set_blocking(end, False)
+        self.filled_percent: int | None = None  # of the storage, from the next start on; None: as it is
         self.powered = threading.Event()
         self.powered.set()
 
@@ -40,6 +41,10 @@ class Hands:
     def charge(self, millivolts: int) -> None:
         """Let the battery have so much."""
         self._move("battery", millivolts)
+
+    def fill_storage(self, percent: int) -> None:
+        """Let so much of the storage be used when the card is switched on next."""
+        self.filled_percent = percent
 
     def wire_microphone(self, kind: str) -> None:
         """`sound`: as it should be; `zeros`, `full`: a wire is off."""
