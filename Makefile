@@ -40,14 +40,18 @@ docs: $(READY)
 	$(BIN)/python hardware/power_budget.py hardware/power-budget.md
 	$(BIN)/python firmware/fonts/make.py firmware/card/ui
 	$(BIN)/python hardware/pins.py firmware/card/pins.py
+	$(BIN)/cog -I hardware -r hardware/README.md
 
 ## make firmware       the application's size: files, machine code, heap on the 32-bit interpreter (after make micropython32)
 firmware: $(READY)
 	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/firmware_size.py
 
-## make hardware       hold every board in hardware/ to what its pins can do
+## make hardware       hold every board to what its pins can do, draw hardware/wiring.svg (needs graphviz)
 hardware: $(READY)
 	@$(BIN)/python hardware/check.py
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[hardware]'
+	@$(BIN)/python hardware/guide.py build/wiring.yml
+	@cd build && ../$(BIN)/wireviz --format s wiring.yml >/dev/null && cp wiring.svg ../hardware/wiring.svg
 
 ## make screens        draw every screen of the card on one sheet, build/screens.png
 screens: $(READY)

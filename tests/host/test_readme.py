@@ -7,12 +7,26 @@ import sys
 
 from interpreters import ROOT
 from voicecard import errors
+from voicecard.device.boards import load_board
 
 
 def test_commands_and_settings_in_the_readme_are_those_of_the_program() -> None:
     check = [sys.executable, "-m", "cogapp", "-I", "host", "--check", "--diff", "host/README.md"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}\nhost/README.md is stale: run `make docs`"
+
+
+def test_the_build_guides_tables_are_those_of_its_sources() -> None:
+    check = [sys.executable, "-m", "cogapp", "-I", "hardware", "--check", "--diff", "hardware/README.md"]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}\nhardware/README.md is stale: run `make docs`"
+
+
+def test_the_wiring_diagram_shows_the_wires_of_the_default_board() -> None:
+    guide = runpy.run_path(str(ROOT / "hardware" / "guide.py"))
+    drawing = (ROOT / "hardware" / "wiring.svg").read_text(encoding="utf-8")
+    for part, pin, to in guide["wires"](load_board()):
+        assert f">{to}<" in drawing and f">{pin}<" in drawing and f">{part}<" in drawing, "run `make hardware`"
 
 
 def test_the_power_budget_is_what_the_script_computes() -> None:
