@@ -46,12 +46,16 @@ docs: $(READY)
 firmware: $(READY)
 	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/firmware_size.py
 
-## make hardware       hold every board to what its pins can do, draw hardware/wiring.svg (needs graphviz)
+## make hardware       check every board's pins and circuit; draw wiring, schematic, enclosure (needs graphviz; 700 MB of CAD)
 hardware: $(READY)
 	@$(BIN)/python hardware/check.py
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[hardware]'
+	@test -d build/hardware || $(PYTHON) -m venv build/hardware
+	@build/hardware/bin/pip install --quiet --disable-pip-version-check '.[hardware]'
 	@$(BIN)/python hardware/guide.py build/wiring.yml
-	@cd build && ../$(BIN)/wireviz --format s wiring.yml >/dev/null && cp wiring.svg ../hardware/wiring.svg
+	@cd build && hardware/bin/wireviz --format s wiring.yml >/dev/null && cp wiring.svg ../hardware/wiring.svg
+	@build/hardware/bin/python hardware/schematic.py hardware/schematic.svg
+	@cd build && hardware/bin/python ../hardware/netlist.py card.net 2>/dev/null
+	@build/hardware/bin/python hardware/enclosure.py hardware/enclosure
 
 ## make screens        draw every screen of the card on one sheet, build/screens.png
 screens: $(READY)

@@ -50,13 +50,14 @@ _COLORS = {"GND": "BK", "3V3": "RD", "5V": "OG", "battery +": "VT"}
 
 @dataclass(frozen=True)
 class Item:
-    """A line of the bill of materials; the price is a typical one for a single piece."""
+    """A line of the bill of materials; price and mass are typical ones of a single piece, 0 g for what stays on the bench."""
 
     part: str
     quantity: int
     maker: str
     number: str
     price_usd: float
+    mass_g: float
     needed: str
 
 
@@ -69,6 +70,7 @@ def items() -> list[Item]:
                 row["maker"],
                 row["part number"],
                 float(row["price USD"]),
+                float(row["mass g"]),
                 row["needed"],
             )
             for row in csv.DictReader(file)
@@ -82,6 +84,23 @@ def bill() -> str:
     least = sum(i.quantity * i.price_usd for i in items() if i.needed.startswith("always"))
     most = sum(i.quantity * i.price_usd for i in items())
     return "\n".join([*lines, "", f"{least:.2f} USD for a card on the cable, {most:.2f} USD with signal and battery."])
+
+
+def beside() -> str:
+    """Size, mass and cost of a card in its box, beside a commercial one."""
+    size = json.loads((_HERE / "enclosure" / "sizes.json").read_text(encoding="utf-8"))["devkitc"]
+    inside = [item for item in items() if item.mass_g]
+    mass_g = size["mass_g"] + sum(item.quantity * item.mass_g for item in inside)
+    cost = sum(item.quantity * item.price_usd for item in inside)
+    outer = " x ".join(f"{mm:g}" for mm in size["outer_mm"])
+    return "\n".join(
+        [
+            "| | size, mm | mass, g | cost, USD |",
+            "| --- | --- | --- | --- |",
+            f"| this card, with a battery, in a printed box | {outer} | {mass_g:.0f}, computed | {cost:.0f} for the parts |",
+            "| Plaud Note, as advertised | 85.6 x 54.1 x 2.99 | 30 | 159 |",
+        ]
+    )
 
 
 def wires(board: Board) -> list[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
 """Documents say what the program says of itself, and what the scripts compute."""
 
+import json
 import re
 import runpy
 import subprocess
@@ -27,6 +28,28 @@ def test_the_wiring_diagram_shows_the_wires_of_the_default_board() -> None:
     drawing = (ROOT / "hardware" / "wiring.svg").read_text(encoding="utf-8")
     for part, pin, to in guide["wires"](load_board()):
         assert f">{to}<" in drawing and f">{pin}<" in drawing and f">{part}<" in drawing, "run `make hardware`"
+
+
+def test_the_schematic_shows_every_pin_and_net_of_the_default_board() -> None:
+    drawing = (ROOT / "hardware" / "schematic.svg").read_text(encoding="utf-8")
+    for (part, signal), pin in load_board().pins.items():
+        assert drawing.count(f">{part}.{signal}<") >= 2 and f">GPIO{pin}<" in drawing, "run `make hardware`"
+
+
+def test_every_part_has_its_place_in_the_enclosure() -> None:
+    enclosure = runpy.run_path(str(ROOT / "hardware" / "enclosure.py"))
+    sizes = json.loads((ROOT / "hardware" / "enclosure" / "sizes.json").read_text(encoding="utf-8"))
+    for name, size in sizes.items():
+        plan = enclosure["layout"](*enclosure["board_part"](name))
+        assert [round(mm, 1) for mm in plan.outer_mm] == size["outer_mm"], "run `make hardware`"
+        width_mm, depth_mm, height_mm = plan.outer_mm
+        for n, one in enumerate(plan.placed):
+            right, top = one.x + one.part.width_mm, one.y + one.part.depth_mm
+            assert right + 2 * enclosure["WALL_MM"] <= width_mm and top + 2 * enclosure["WALL_MM"] <= depth_mm
+            assert one.part.height_mm + enclosure["FLOOR_MM"] + enclosure["LID_MM"] <= height_mm
+            for other in plan.placed[n + 1 :]:
+                beside = right <= other.x or other.x + other.part.width_mm <= one.x
+                assert beside or top <= other.y or other.y + other.part.depth_mm <= one.y, f"{one} lies on {other}"
 
 
 def test_the_power_budget_is_what_the_script_computes() -> None:
