@@ -100,8 +100,9 @@ def test_the_storage_is_as_full_as_the_slider_says_and_recordings_stay(tmp_path:
         await pilot.press("r")
         await until(pilot, lambda: shows(desk, "press REC"), "its end")
         await pilot.press(*"S" * 10)
-        assert "100 % at least" in said(desk)
+        assert "100 % used at least" in said(desk) and "from the next start on" in said(desk)
         full = await status_after_a_new_start()
+        assert "from the next start on" not in said(desk)
         assert full["clean"] == 0 and full["seconds_left"] == 0
         await pilot.press(*"s" * 5)
         half = await status_after_a_new_start()

@@ -12,7 +12,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.reactive import reactive
 from textual.widgets import Footer, RichLog, Static
@@ -94,10 +94,10 @@ class Desk(App[None]):
         ("m", "tap('memo')", "memo"),
         ("M", "hold('memo')", "hold memo"),
         ("c", "cable", "cable"),
-        ("b", f"charge(-{STEP_MV})", "battery -"),
-        ("B", f"charge({STEP_MV})", "battery +"),
-        ("s", f"fill(-{STORAGE_STEP_PERCENT})", "storage -"),
-        ("S", f"fill({STORAGE_STEP_PERCENT})", "storage +"),
+        Binding("b", f"charge(-{STEP_MV})", "less battery", show=False),
+        Binding("B", f"charge({STEP_MV})", "battery", key_display="b B"),
+        Binding("s", f"fill(-{STORAGE_STEP_PERCENT})", "less storage", show=False),
+        Binding("S", f"fill({STORAGE_STEP_PERCENT})", "storage", key_display="s S"),
         ("w", "microphone", "mic's wire"),
         ("l", "log", "card's log"),
         ("x", "power", "power"),
@@ -112,7 +112,7 @@ class Desk(App[None]):
         self._port: Path | None = None
         self._lit = False
         self._battery_mv = options.battery_millivolts
-        self._storage_percent = 0
+        self._storage_percent = self._started_percent = 0
         self._microphone = 0
         self._runs = False
         self.failure: VoicecardError | None = None
@@ -164,8 +164,6 @@ class Desk(App[None]):
     def action_fill(self, step_percent: int) -> None:
         self._storage_percent = min(100, max(0, self._storage_percent + step_percent))
         self._hands.fill_storage(self._storage_percent)
-        if self._runs:
-            self.query_one(RichLog).write("the storage is as full as that when the card is switched on next (x, x)")
         self._tell_state()
 
     def action_microphone(self) -> None:
@@ -228,6 +226,7 @@ class Desk(App[None]):
             self.query_one(Glass).pixels = bytes(len(self.query_one(Glass).pixels))
         elif notice.kind == "booted":
             self._hands.charge(self._battery_mv)
+            self._started_percent = self._storage_percent
         self.query_one(RichLog).write(notice.text)
         self._tell_state()
 
@@ -237,7 +236,8 @@ class Desk(App[None]):
             f"led      {'●' if self._lit else '○'}",
             f"power    {'on' if self._runs else 'off'}",
             f"battery  {_bar(percent)} {self._battery_mv / 1000:.2f} V",
-            f"storage  {_bar(self._storage_percent)} {self._storage_percent} % at least",
+            f"storage  {_bar(self._storage_percent)} {self._storage_percent} % used at least",
+            *(["         from the next start on: x, x"] if self._storage_percent != self._started_percent else []),
             f"cable    {self._port or 'out'}",
             f"mic      {self._heard()}",
             f"         {self._wire()}",
