@@ -221,7 +221,7 @@ finally:
     flash = tmp_path / "flash.bin"
     report = emulate(options(main, "wait 3s; cut", flash=flash))
     assert report.console == "" and report.cycles[0].reason == "cut"
-    assert b"cleaned" not in flash.read_bytes()[2 * MIB :].replace(main.encode(), b"")
+    assert b"cleaned" not in flash.read_bytes()[partitions(flash)["vfs"].offset :].replace(main.encode(), b"")
     assert report.cycles[0].flash["vfs"]["programs"] == 0
 
 

@@ -171,3 +171,13 @@ def test_a_cards_own_pin_map_stays_unless_a_board_is_named(tmp_path: Path) -> No
     write_on_card(path, "/card/pins.py", own.replace(b"CABLE_PIN", b"OLD_PIN"))
     with pytest.raises(DeviceError, match="say with --board"):
         image.refresh_application(path)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_application_leaves_the_card_room_for_its_own_files_and_for_replacing_each_of_its_files(
+    tmp_path: Path, compiled: bool
+) -> None:
+    path = tmp_path / "flash.bin"
+    image.build_flash_image(path, 4 * MIB, compiled=compiled)
+    fs, _ = mounted(path)
+    assert fs.used_block_count <= 0.85 * (partitions(path)["vfs"].size // 4096)

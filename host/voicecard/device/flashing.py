@@ -119,7 +119,8 @@ def greet(timeout_s: float = _COMES_UP_S, meet_card: Callable[[], CardLink | Non
             return link
         time.sleep(_LOOK_S)
     raise DeviceError(
-        "the board is written and verified, but no card answers: press RESET, then see `voicecard devices`"
+        "the board is written and verified, but no card answers: press RESET, plug the cable into the socket named USB"
+        " if the board has two, and see `voicecard devices`"
     )
 
 
