@@ -18,7 +18,6 @@ from voicecard.device.esptool import CHIP, DOWNLOAD_MODE, Chip, Esptool, Progres
 from voicecard.device.find import candidates, meet, serial_ports
 from voicecard.device.image import build_flash_image, refresh_application
 from voicecard.device.partitions import FACTORY_AT, SECTOR_BYTES, TABLE_AT, TABLE_BYTES, Partition, layout, read_table
-from voicecard.device.verify import verify
 from voicecard.errors import DeviceError, UsageError
 from voicecard.firmware.wire import sector
 
@@ -26,7 +25,6 @@ SMALLEST_FLASH_BYTES = 4 * 1024 * 1024
 ESPRESSIF = 0x303A
 _MICROPYTHON_PID = 0x4001  # its port goes when the board enters download mode
 _BRIDGES = (0x10C4, 0x1A86, 0x0403)  # Silicon Labs, WCH, FTDI: what boards have between USB and UART
-_XTENSAWIN = 10
 _COMES_UP_S = 60.0
 _ANOTHER_PORT_S = 5.0
 _LOOK_S = 0.25
@@ -122,23 +120,6 @@ def greet(timeout_s: float = _COMES_UP_S, meet_card: Callable[[], CardLink | Non
         "the board is written and verified, but no card answers: press RESET, plug the cable into the socket named USB"
         " if the board has two, and see `voicecard devices`"
     )
-
-
-def check_card(link: CardLink) -> None:
-    """The card that came up runs what was written, on a MicroPython that loads its machine code. Raises DeviceError."""
-    verdict = verify(link)
-    if verdict.differences:
-        paths = ", ".join(difference.path for difference in verdict.differences)
-        raise DeviceError(f"the card runs other files than were written ({paths}): flash it again")
-    if verdict.compiled and not loads_compiled(verdict.mpy):
-        raise DeviceError("the card's MicroPython loads no modules compiled for the ESP32-S3: flash it with --sources")
-
-
-def loads_compiled(mpy: int) -> bool:
-    """Whether a MicroPython with that `sys.implementation._mpy` loads what mpy-cross makes for the S3, machine code among it.
-
-    Source: MicroPython's reference, "MicroPython .mpy files": version, sub-version of machine code, architecture."""
-    return (mpy & 0xFF, mpy >> 8 & 3, mpy >> 10) == (6, 3, _XTENSAWIN)
 
 
 def _meet_any() -> CardLink | None:
