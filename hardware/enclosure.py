@@ -15,6 +15,7 @@ from typing import Any
 _HERE = Path(__file__).parent
 CARD_MM = (85.6, 54.0)  # ISO/IEC 7810 ID-1
 WALL_MM, FLOOR_MM, LID_MM, GAP_MM, ROOM_MM = 1.6, 1.2, 1.2, 1.0, 0.5
+STEM_OUT_MM = (0.3, 1.5)  # enough for a finger to find, too little to be pressed in a pocket
 LIP_MM, FENCE_MM, FENCE_HIGH_MM, SLACK_MM = 1.5, 0.8, 1.6, 0.15
 USB_HIGH_MM = 3.8  # a USB-C socket with room for its plug's rim
 PLA_G_PER_CM3 = 1.24
@@ -22,19 +23,22 @@ PLA_G_PER_CM3 = 1.24
 
 @dataclass(frozen=True)
 class Part:
-    """A part lying flat; `window` is what the lid leaves open over its middle: width and depth, or a diameter."""
+    """A part lying flat; `window` is what the lid leaves open over its middle: width and depth, or a diameter.
+
+    `stem_mm`: how high above the floor the plunger of a key ends that stands in that window."""
 
     name: str
     width_mm: float
     depth_mm: float
     height_mm: float
     window: tuple[float, ...] = ()
+    stem_mm: float = 0.0
 
 
 DISPLAY = Part("display", 27.3, 27.8, 4.2, (23.0, 12.5))  # 0.96 inch modules; the window is what lights up
 BATTERY = Part("battery", 36.0, 29.0, 4.75)  # 500 mAh
 MICROPHONE = Part("microphone", 14.0, 14.0, 3.5, (2.0,))
-KEY = Part("key", 6.2, 6.2, 5.0, (4.2,))  # the shortest stems; they end in the lid's hole
+KEY = Part("key", 6.2, 6.2, 3.6, (4.2,), stem_mm=7.3)  # a long plunger, of 3.5 mm: it must stand out of the lid
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def board_part(name: str) -> tuple[Part, float]:
 
 
 def layout(board: Part, usb_mm: float) -> Layout:
-    """Board and keys in the lower row; battery, display and microphone above."""
+    """Board and keys in the lower row; battery, display and microphone above. Raises ValueError if no finger could press a key."""
     rows = ([board, KEY, KEY], [BATTERY, DISPLAY, MICROPHONE])
     placed: list[Placed] = []
     y = 0.0
@@ -76,6 +80,9 @@ def layout(board: Part, usb_mm: float) -> Layout:
     width = max(p.x + p.part.width_mm for p in placed) + 2 * WALL_MM + GAP_MM
     depth = y + 2 * WALL_MM
     height = FLOOR_MM + max(p.part.height_mm for p in placed) + ROOM_MM + LID_MM
+    out_mm = FLOOR_MM + KEY.stem_mm - height
+    if not STEM_OUT_MM[0] <= out_mm <= STEM_OUT_MM[1]:
+        raise ValueError(f"the keys' plungers end {out_mm:.1f} mm above the lid: choose keys with others")
     return Layout(tuple(placed), (max(width, CARD_MM[0]), max(depth, CARD_MM[1]), height), usb_mm)
 
 
@@ -153,7 +160,8 @@ def _draw(folder: Path, name: str, plan: Layout) -> None:
     colors = {"battery": "#b9b4ae", "display": "#1b2a3a", "microphone": "#7a4fa0", "key": "#333333"}
     for placed in plan.placed:
         x, y = WALL_MM + placed.x, WALL_MM + placed.y
-        bounds = (x, x + placed.part.width_mm, y, y + placed.part.depth_mm, FLOOR_MM, FLOOR_MM + placed.part.height_mm)
+        top = FLOOR_MM + max(placed.part.height_mm, placed.part.stem_mm)
+        bounds = (x, x + placed.part.width_mm, y, y + placed.part.depth_mm, FLOOR_MM, top)
         scene.add_mesh(pyvista.Box(bounds), color=colors.get(placed.part.name, "#2f7d4f"))
     scene.set_background("white")
     scene.camera_position = [(-60, -120, 130), (plan.outer_mm[0] / 2, plan.outer_mm[1] / 2, 10), (0, 0, 1)]

@@ -26,6 +26,7 @@ class Core:
     `_starts_not_counted`: failed starts that the file of starts holds and the counters do not yet."""
 
     def __init__(self, root="", recover=True):
+        self.root = root
         self._folder = files.prepare(root)
         self._settings_path = root + settings.PATH
         self._recover = recover  # whether opening the store may write

@@ -18,7 +18,7 @@ from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, emulate, running_card
 from voicecard.device.esp_image import read_micropython
 from voicecard.device.esptool import Esptool
-from voicecard.device.flashing import Found, count_unproved, find_board, greet, write_card
+from voicecard.device.flashing import Found, check_card, count_unproved, find_board, greet, loads_compiled, write_card
 from voicecard.device.image import build_flash_image
 from voicecard.device.official import file_name, official_image
 from voicecard.device.partitions import partitions
@@ -61,6 +61,8 @@ def test_a_bare_board_becomes_a_card(megabytes: int, published: Path, tmp_path: 
     with running_card(EmulateOptions(flash=image, script="boot; plug")) as card:
         link = greet(20, lambda: CardLink.open(str(card.port())))
         assert link.hello.card
+        with pytest.raises(DeviceError, match="--sources"):  # the files are right; the emulator's processor is another
+            check_card(link)
         link.close()
 
 
@@ -109,6 +111,11 @@ def test_the_cable_pulled_while_writing_is_said_and_flashing_again_mends_it(publ
         half = board.flash
     with Board(flash=half) as board:
         flash(board, published)
+
+
+def test_compiled_modules_are_for_the_interpreter_of_the_board() -> None:
+    board, other_version, other_processor = 10 << 10 | 3 << 8 | 6, 10 << 10 | 2 << 8 | 6, 2 << 10 | 3 << 8 | 6
+    assert [loads_compiled(mpy) for mpy in (board, other_version, other_processor, 0)] == [True, False, False, False]
 
 
 def test_nothing_on_the_port_is_one_sentence(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def printed(voicecard: Run, conversation: Path, tmp_path: Path, monkeypatch: pyt
         ask("sync", "--port", str(card.port()))
     with running_card(EmulateOptions(flash=flash)) as card:
         port = str(card.port())
-        for command in ("status", "doctor", "log", "removed", "settings", "conformance"):
+        for command in ("status", "doctor", "log", "removed", "settings", "verify", "conformance"):
             ask(command, "--port", port)
         ask("devices")
     ask("rescue", "--output", tmp_path / "rescued.img", "--image", flash)

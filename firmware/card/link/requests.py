@@ -1,5 +1,7 @@
 """What a host can ask: one function a request. Those about recordings are in recordings.py."""
 
+import sys
+
 from card import settings
 from card.errors import Refused
 from wire import message
@@ -12,6 +14,7 @@ _MOST_UNCERTAIN_MS = 24 * 3600 * 1000
 _EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: an older time is no time
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
 _LEDGER_LINES = 8
+_FILE_LINES = 8
 _BLOCK_COUNT = 4  # the block protocol's request
 _ERASE = "all recordings"
 
@@ -76,6 +79,17 @@ async def ledger(link, fields):
     while len(message.pack_json({"total": total, "lines": lines})) > message.MAX_JSON_BYTES:
         lines.pop()
     await link.answer({"total": total, "lines": lines})
+
+
+async def files(link, fields):
+    from . import files as application  # seldom wanted
+
+    _need_leisure(link)
+    root = link.card.root
+    paths = application.paths(root)
+    first = whole(fields, "from", 0, len(paths))
+    lines = [application.described(root, path) for path in paths[first : first + _FILE_LINES]]
+    await link.answer({"total": len(paths), "mpy": getattr(sys.implementation, "_mpy", 0), "files": lines})
 
 
 async def image(link, fields):
@@ -146,6 +160,7 @@ HANDLERS = {
     "counters": counters,
     "log": log,
     "ledger": ledger,
+    "files": files,
     "image": image,
     "format": format_card,
     "restart": restart,

@@ -22,6 +22,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(rescue)
     app.command("format")(format_storage)
     app.command()(restart)
+    app.command()(verify)
 
 
 def settings(
@@ -111,6 +112,37 @@ def restart(port: PortPath = None) -> None:
     with met_card(port) as link:
         link.restart()
     note("the card starts again")
+
+
+def verify(port: PortPath = None, as_json: AsJson = False) -> None:
+    """Prove that the files on a card are those of this program, by their SHA-256; exit code 1 if one is not."""
+    from voicecard.device.verify import verify as compare
+
+    with met_card(port) as link:
+        verdict = compare(link)
+        firmware = link.hello.firmware
+    if as_json:
+        print_json(
+            {
+                **{"firmware": firmware, "files": verdict.files, "compiled": verdict.compiled, "mpy": verdict.mpy},
+                **{
+                    "own_pins": verdict.own_pins,
+                    "differences": [{"path": d.path, "what": d.what} for d in verdict.differences],
+                },
+            }
+        )
+    else:
+        for difference in verdict.differences:
+            typer.echo(f"{difference.what:<8} {difference.path}")
+        pins = ", with a pin map of its own" if verdict.own_pins else ""
+        same = (
+            "are this program's"
+            if not verdict.differences
+            else f"differ in {len(verdict.differences)}: flash the card again"
+        )
+        note(f"firmware {firmware}: {verdict.files} files on the card{pins} {same}")
+    if verdict.differences:
+        raise typer.Exit(1)
 
 
 def _what_would_go(link: CardLink) -> str:

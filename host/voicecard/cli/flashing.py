@@ -83,7 +83,7 @@ def _write_file(output: Path, given: Path | None, board: str | None, flash_size:
 def _write_board(
     port: str | None, given: Path | None, board: str | None, erase_recordings: bool, sources: bool
 ) -> None:
-    from voicecard.device.flashing import find_board, greet, write_card
+    from voicecard.device.flashing import check_card, find_board, greet, write_card
 
     target = _board(board) if board else None
     checked = _read_given(given)  # before any board is touched
@@ -100,6 +100,7 @@ def _write_board(
     note("written and verified; waiting for the card")
     with greet() as link:
         link.set_clock()
+        check_card(link)
         note(f"the card {link.hello.card or 'without a name'} is ready, with firmware {link.hello.firmware}")
 
 

@@ -14,7 +14,7 @@ from voicecard.errors import DeviceError
 _APPLICATION = ("boot.py", "main.py", "card", "wire")
 PINS = "/card/pins.py"  # stays to be read and changed on the card
 _SOURCES = ("/boot.py", "/main.py", PINS)
-_ARCHITECTURE = "xtensawin"  # the S3's, windowed registers
+_ARCHITECTURE, XTENSAWIN = "xtensawin", 10  # the S3's, windowed registers, and its number in compiled modules
 _HOST_ONLY = "/wire/on_host.py"
 LIBRARIES = ("adafruit_ssd1306", "adafruit_bus_device")
 
@@ -27,6 +27,7 @@ def firmware_folder() -> Path:
 def application_files(firmware: Path, compiled: bool = False, board: Board | None = None) -> dict[str, bytes]:
     """All that the card runs, by path on its file system: the firmware, and Adafruit's driver from its package.
 
+    A module that is compiled already stays as it is.
     `compiled`: modules as .mpy, those with viper code in the S3's machine code; boot.py, main.py and the pin map stay as they
     are. `board`: whose pin map it gets; None: the one in `firmware`.
     Raises DeviceError if something is missing or does not compile."""
@@ -46,22 +47,22 @@ def application_files(firmware: Path, compiled: bool = False, board: Board | Non
     return _compiled(found) if compiled else found
 
 
-def is_native(mpy: bytes) -> bool:
-    """Whether a compiled module holds machine code. Source: MicroPython's reference, "MicroPython .mpy files"."""
-    return mpy[:1] == b"M" and bool(mpy[2] >> 2)
+def is_chip_code(mpy: bytes) -> bool:
+    """Whether a compiled module holds the S3's machine code. Source: MicroPython's reference, "MicroPython .mpy files"."""
+    return mpy[:1] == b"M" and mpy[2] >> 2 == XTENSAWIN
 
 
 def _sources(source: Path, target: str) -> Iterator[tuple[str, bytes]]:
     if source.is_file():
         yield target, source.read_bytes()
-    for file in sorted(source.rglob("*.py")):
+    for file in sorted((*source.rglob("*.py"), *source.rglob("*.mpy"))):
         yield f"{target}/{file.relative_to(source).as_posix()}", file.read_bytes()
 
 
 def _compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path, content in sources.items():
-        if path in _SOURCES:
+        if path in _SOURCES or path.endswith(".mpy"):
             found[path] = content
         else:
             found[path.removesuffix(".py") + ".mpy"] = compile_module(path.lstrip("/"), content)

@@ -20,6 +20,8 @@ PROOF_S = 0.03  # a sector: the card reads the recording again
 ERASE_ALL = "all recordings"  # what `format` must be told in so many words
 _MAX_SECTORS = 1 << 16  # a sector frame's index has 16 bits
 _MAX_REMOVALS = 10_000
+_MAX_FILES = 1_000
+FILES_S = 30.0  # the card reads eight files and takes their digests
 _MAX_WORD = 32
 
 Setting = str | int
@@ -210,6 +212,17 @@ class CardLink:
             if not lines or len(found) >= answer.get("total", 0):
                 return found
         return found
+
+    def files(self) -> tuple[int, list[dict[str, Any]]]:
+        """What the card's MicroPython says of its compiled modules (`_mpy`), and the application's files: path, bytes, sha256."""
+        found: list[dict[str, Any]] = []
+        while len(found) < _MAX_FILES:
+            answer = self._conversation.ask("files", FILES_S, **{"from": len(found)})
+            lines = [line for line in answer.get("files", []) if isinstance(line, dict)]
+            found += lines
+            if not lines or len(found) >= answer.get("total", 0):
+                return int(answer.get("mpy", 0)), found
+        raise self._not_understood("files")
 
     def image_sectors(self) -> int:
         """Sectors of the card's whole storage, as `image` gives them."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from serial.tools.list_ports_common import ListPortInfo
 
+from voicecard.device.application import XTENSAWIN
 from voicecard.device.boards import Board
 from voicecard.device.client import CardLink
 from voicecard.device.esp_image import MicroPython
@@ -18,6 +19,7 @@ from voicecard.device.esptool import CHIP, DOWNLOAD_MODE, Chip, Esptool, Progres
 from voicecard.device.find import candidates, meet, serial_ports
 from voicecard.device.image import build_flash_image, refresh_application
 from voicecard.device.partitions import FACTORY_AT, SECTOR_BYTES, TABLE_AT, TABLE_BYTES, Partition, layout, read_table
+from voicecard.device.verify import verify
 from voicecard.errors import DeviceError, UsageError
 from voicecard.firmware.wire import sector
 
@@ -120,6 +122,23 @@ def greet(timeout_s: float = _COMES_UP_S, meet_card: Callable[[], CardLink | Non
         "the board is written and verified, but no card answers: press RESET, plug the cable into the socket named USB"
         " if the board has two, and see `voicecard devices`"
     )
+
+
+def check_card(link: CardLink) -> None:
+    """The card that came up runs what was written, on a MicroPython that loads its machine code. Raises DeviceError."""
+    verdict = verify(link)
+    if verdict.differences:
+        paths = ", ".join(difference.path for difference in verdict.differences)
+        raise DeviceError(f"the card runs other files than were written ({paths}): flash it again")
+    if verdict.compiled and not loads_compiled(verdict.mpy):
+        raise DeviceError("the card's MicroPython loads no modules compiled for the ESP32-S3: flash it with --sources")
+
+
+def loads_compiled(mpy: int) -> bool:
+    """Whether a MicroPython with that `sys.implementation._mpy` loads what mpy-cross makes for the S3, machine code among it.
+
+    Source: MicroPython's reference, "MicroPython .mpy files": version, sub-version of machine code, architecture."""
+    return (mpy & 0xFF, mpy >> 8 & 3, mpy >> 10) == (6, 3, XTENSAWIN)
 
 
 def _meet_any() -> CardLink | None:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from littlefs import LittleFS, LittleFSError
 from littlefs.context import UserContext
 
-from voicecard.device.application import LIBRARIES, PINS, application_files, firmware_folder, is_native
+from voicecard.device.application import LIBRARIES, PINS, application_files, firmware_folder, is_chip_code
 from voicecard.device.boards import Board
 from voicecard.device.esp_image import MicroPython, with_flash_size
 from voicecard.device.partitions import FACTORY_AT, SECTOR_BYTES, TABLE_AT, Partition, layout, pack_table, partitions
@@ -109,7 +109,7 @@ def native_modules(path: Path) -> list[str]:
             return []
         files = [f"{folder.rstrip('/')}/{name}" for folder, _, names in fs.walk("/") for name in names]
         return [
-            name[: -len(".mpy")] for name in files if name.endswith(".mpy") and is_native(_content(fs, name) or b"")
+            name[: -len(".mpy")] for name in files if name.endswith(".mpy") and is_chip_code(_content(fs, name) or b"")
         ]
 
 
