@@ -15,6 +15,7 @@ from typing import Any
 _HERE = Path(__file__).parent
 CARD_MM = (85.6, 54.0)  # ISO/IEC 7810 ID-1
 WALL_MM, FLOOR_MM, LID_MM, GAP_MM, ROOM_MM = 1.6, 1.2, 1.2, 1.0, 0.5
+STEM_MM = 3.5  # across
 STEM_OUT_MM = (0.3, 1.5)  # enough for a finger to find, too little to be pressed in a pocket
 LIP_MM, FENCE_MM, FENCE_HIGH_MM, SLACK_MM = 1.5, 0.8, 1.6, 0.15
 USB_HIGH_MM = 3.8  # a USB-C socket with room for its plug's rim
@@ -38,7 +39,7 @@ class Part:
 DISPLAY = Part("display", 27.3, 27.8, 4.2, (23.0, 12.5))  # 0.96 inch modules; the window is what lights up
 BATTERY = Part("battery", 36.0, 29.0, 4.75)  # 500 mAh
 MICROPHONE = Part("microphone", 14.0, 14.0, 3.5, (2.0,))
-KEY = Part("key", 6.2, 6.2, 3.6, (4.2,), stem_mm=7.3)  # a long plunger, of 3.5 mm: it must stand out of the lid
+KEY = Part("key", 6.2, 6.2, 3.6, (4.2,), stem_mm=7.3)  # a long plunger: it must stand out of the lid
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,14 @@ def _draw(folder: Path, name: str, plan: Layout) -> None:
     colors = {"battery": "#b9b4ae", "display": "#1b2a3a", "microphone": "#7a4fa0", "key": "#333333"}
     for placed in plan.placed:
         x, y = WALL_MM + placed.x, WALL_MM + placed.y
-        top = FLOOR_MM + max(placed.part.height_mm, placed.part.stem_mm)
-        bounds = (x, x + placed.part.width_mm, y, y + placed.part.depth_mm, FLOOR_MM, top)
+        bounds = (x, x + placed.part.width_mm, y, y + placed.part.depth_mm, FLOOR_MM, FLOOR_MM + placed.part.height_mm)
         scene.add_mesh(pyvista.Box(bounds), color=colors.get(placed.part.name, "#2f7d4f"))
+        if placed.part.stem_mm:
+            middle = (x + placed.part.width_mm / 2, y + placed.part.depth_mm / 2, FLOOR_MM + placed.part.stem_mm / 2)
+            scene.add_mesh(
+                pyvista.Cylinder(center=middle, direction=(0, 0, 1), radius=STEM_MM / 2, height=placed.part.stem_mm),
+                color="#8a8a8a",
+            )
     scene.set_background("white")
     scene.camera_position = [(-60, -120, 130), (plan.outer_mm[0] / 2, plan.outer_mm[1] / 2, 10), (0, 0, 1)]
     scene.screenshot(str(folder / f"{name}.png"))

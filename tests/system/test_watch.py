@@ -180,7 +180,7 @@ def test_a_card_that_dies_in_the_middle_is_told_and_the_next_one_synced(home: Pa
 
 def test_ended_in_the_middle_of_a_sync_it_ends_well_and_the_next_one_goes_on(home: Path, conversation: Path) -> None:
     script = "boot; tap rec; wait 10s; tap rec; plug; unplug; plug"
-    slow = dataclasses.replace(card(conversation, script, "aaaaaa"), usb_bytes_per_s=20_000)
+    slow = dataclasses.replace(card(conversation, script, "aaaaaa"), usb_bytes_per_s=10_000)
     with running_card(slow) as running:
         with watcher(home, "--no-transcribe") as program:
             arriving = home / "library" / "incoming"
