@@ -181,3 +181,14 @@ def test_the_application_leaves_the_card_room_for_its_own_files_and_for_replacin
     image.build_flash_image(path, 4 * MIB, compiled=compiled)
     fs, _ = mounted(path)
     assert fs.used_block_count <= 0.85 * (partitions(path)["vfs"].size // 4096)
+
+
+def test_between_sources_and_compiled_modules_the_cards_own_files_stay(tmp_path: Path) -> None:
+    path = tmp_path / "flash.bin"
+    image.build_flash_image(path, 4 * MIB)
+    write_on_card(path, "/settings.json", b"mine")
+    for compiled, there, gone in ((True, "/card/app.mpy", "/card/app.py"), (False, "/card/app.py", "/card/app.mpy")):
+        image.refresh_application(path, compiled=compiled)
+        assert content_on_card(path, there) and content_on_card(path, "/settings.json") == b"mine"
+        with pytest.raises(FileNotFoundError):
+            content_on_card(path, gone)

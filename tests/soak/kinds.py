@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiled import compiled_firmware
 from interpreters import BITS32, BITS64, Interpreter
 from voicecard.device.emulate import EmulateOptions
 
@@ -20,11 +22,14 @@ class Kind:
         return self.carrier if self.interpreter is BITS64 else f"{self.carrier} {self.interpreter.name}"
 
     def options(self, flash: Path, cut_at: tuple[int, str] | None = None) -> EmulateOptions:
-        """A card of this kind that stays plugged in."""
-        heap = {} if self.interpreter is BITS64 else {"heap_bytes": _SMALL_HEAP_BYTES}
-        return EmulateOptions(
-            flash=flash, carrier=self.carrier, interpreter=self.interpreter.path, cut_at=cut_at, **heap
-        )
+        """A card of this kind that stays plugged in; a small one runs compiled modules, which are made beside its flash."""
+        options = EmulateOptions(flash=flash, carrier=self.carrier, interpreter=self.interpreter.path, cut_at=cut_at)
+        if self.interpreter is BITS64:
+            return options
+        firmware = flash.with_name("firmware")
+        if not firmware.exists():
+            compiled_firmware(firmware, "x86")
+        return dataclasses.replace(options, heap_bytes=_SMALL_HEAP_BYTES, firmware=firmware)
 
 
 USB, STDIO = Kind("usb", BITS64), Kind("stdio", BITS64)

@@ -93,6 +93,10 @@ def _write_board(
     image = checked or _micropython(None, chip.psram_mb >= _OCTAL_PSRAM_MB)
     if image.has_octal_psram != (chip.psram_mb >= _OCTAL_PSRAM_MB):
         note("this MicroPython is built for another kind of PSRAM than the board has: the card runs, but without it")
+    if sources and not chip.psram_mb:
+        note(
+            "sources need memory for their compiling that a board without PSRAM hardly has: leave --sources out if the card does not start"
+        )
     with progress("") as update:
         if found.card and erase_recordings:
             _ask_for_the_word(found, update)

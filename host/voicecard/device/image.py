@@ -191,15 +191,15 @@ def _mount(file: BinaryIO, partition: Partition) -> LittleFS:
 
 
 def _write_application(fs: LittleFS, files: dict[str, bytes]) -> None:
-    """Make the application's files those of `files`: write only what differs, remove what it no longer has."""
+    """Make the application's files those of `files`: remove what it no longer has, write only what differs."""
+    for path in _application_paths(fs):
+        if path not in files:
+            fs.remove(path)  # first: there is no room for sources and compiled modules together
     for path, content in files.items():
         if _content(fs, path) != content:
             fs.makedirs(path.rsplit("/", 1)[0] or "/", exist_ok=True)
             with fs.open(path, "wb") as target:
                 target.write(content)
-    for path in _application_paths(fs):
-        if path not in files:
-            fs.remove(path)
     fs.unmount()
 
 
