@@ -97,3 +97,24 @@ def test_sectors_that_never_come_end_in_a_sentence(monkeypatch: pytest.MonkeyPat
     with pytest.raises(LinkLostError, match=re.escape("sector 0 does not arrive")):
         list(link(talk).image(0, 4))
     assert asked == [0] * conversation.TRIES
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"total": "1", "mpy": 6, "files": [], "lines": []},
+        {"total": 1, "mpy": 6, "files": 3, "lines": 3},
+        {"total": 2, "mpy": 6, "files": ["no object"], "lines": ["no object"]},
+    ],
+)
+@pytest.mark.parametrize("ask", [CardLink.files, CardLink.removals])
+def test_a_list_in_pieces_that_is_none_is_not_understood(
+    ask: Callable[[CardLink], object], answer: dict[str, Any]
+) -> None:
+    with pytest.raises(LinkLostError, match="in an unknown way"):
+        ask(link(lambda request: answer))
+
+
+def test_files_without_the_interpreters_version_are_not_understood() -> None:
+    with pytest.raises(LinkLostError, match="in an unknown way"):
+        link(lambda request: {"total": 0, "files": [], "mpy": "6"}).files()

@@ -64,3 +64,9 @@ def test_people_are_told_in_a_sentence(voicecard: Run) -> None:
     with running_card(EmulateOptions()) as card:
         done = voicecard("verify", "--port", card.port())
     assert done.returncode == 0 and done.stdout == "" and "files on the card are this program's" in done.stderr
+
+
+def test_while_it_records_the_card_reads_no_files(voicecard: Run) -> None:
+    with running_card(EmulateOptions(script="boot; wait 3s; tap rec; wait 2s; plug")) as card:
+        done = voicecard("verify", "--port", card.port())
+    assert done.returncode == 1 and "not while the card is recording" in done.stderr and "Traceback" not in done.stderr

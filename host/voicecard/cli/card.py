@@ -124,11 +124,12 @@ def verify(port: PortPath = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(
             {
-                **{"firmware": firmware, "files": verdict.files, "compiled": verdict.compiled, "mpy": verdict.mpy},
-                **{
-                    "own_pins": verdict.own_pins,
-                    "differences": [{"path": d.path, "what": d.what} for d in verdict.differences],
-                },
+                "firmware": firmware,
+                "files": verdict.files,
+                "compiled": verdict.compiled,
+                "mpy": verdict.mpy,
+                "own_pins": verdict.own_pins,
+                "differences": [{"path": d.path, "what": d.what} for d in verdict.differences],
             }
         )
     else:

@@ -204,25 +204,15 @@ class CardLink:
 
     def removals(self) -> list[dict[str, Any]]:
         """The recordings that the card has removed, oldest first, so far as it remembers."""
-        found: list[dict[str, Any]] = []
-        while len(found) < _MAX_REMOVALS:
-            answer = self._conversation.ask("ledger", **{"from": len(found)})
-            lines = [line for line in answer.get("lines", []) if isinstance(line, dict)]
-            found += lines
-            if not lines or len(found) >= answer.get("total", 0):
-                return found
-        return found
+        return self._told_in_pieces("ledger", "lines", _MAX_REMOVALS)[0]
 
     def files(self) -> tuple[int, list[dict[str, Any]]]:
         """What the card's MicroPython says of its compiled modules (`_mpy`), and the application's files: path, bytes, sha256."""
-        found: list[dict[str, Any]] = []
-        while len(found) < _MAX_FILES:
-            answer = self._conversation.ask("files", FILES_S, **{"from": len(found)})
-            lines = [line for line in answer.get("files", []) if isinstance(line, dict)]
-            found += lines
-            if not lines or len(found) >= answer.get("total", 0):
-                return int(answer.get("mpy", 0)), found
-        raise self._not_understood("files")
+        found, answer = self._told_in_pieces("files", "files", _MAX_FILES, FILES_S)
+        mpy = answer.get("mpy")
+        if not isinstance(mpy, int):
+            raise self._not_understood("files")
+        return mpy, found
 
     def image_sectors(self) -> int:
         """Sectors of the card's whole storage, as `image` gives them."""
@@ -251,6 +241,20 @@ class CardLink:
         if not isinstance(sectors, int) or not 0 <= sectors <= _MAX_SECTORS:
             raise self._not_understood(do)
         return sectors
+
+    def _told_in_pieces(
+        self, do: str, name: str, most: int, timeout_s: float = ANSWER_S
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """All objects of the list `name` that a request tells from an index on, `most` or a few more; and the last answer."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self._conversation.ask(do, timeout_s, **{"from": len(found)})
+            piece, total = answer.get(name), answer.get("total")
+            if not isinstance(piece, list) or not isinstance(total, int) or not all(isinstance(p, dict) for p in piece):
+                raise self._not_understood(do)
+            found += piece
+            if not piece or len(found) >= min(total, most):
+                return found, answer
 
     def _listings(self, library: str | None) -> Iterator[message.Listing]:
         """The list's pages, without an end: whoever reads them knows when they have all."""
