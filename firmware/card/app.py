@@ -47,6 +47,7 @@ class Card(Upkeep):
         self.starting = None
         self.has_display = None  # not known yet
         self.touches = 0  # of the keys, so far
+        self.on_key = None  # takes the place of what gestures do, while the keys are tested
         self._pressed_at = {}  # key: position in the recording when it went down
         self._memo_held = False
         self._page, self._paged_ms = 0, time.ticks_ms()
@@ -113,7 +114,9 @@ class Card(Upkeep):
         """Do what the table says. A recording ends, and a mark stands, where the key went down."""
         self.power.touch()
         self.touches += 1
-        if gesture == keys.PRESS:
+        if self.on_key:
+            self.on_key(key, gesture)
+        elif gesture == keys.PRESS:
             self._pressed_at[key] = self.session.position if self.session else 0
         elif gesture == keys.STUCK:
             self.log.note("key %s is stuck" % key)
@@ -189,8 +192,24 @@ class Card(Upkeep):
         self.come_up()
         super().prepare_prompt()
 
+    async def measure(self, part):
+        """What the board says of itself; keys do nothing meanwhile. Raises ValueError for an unknown part."""
+        from card import selftest  # seldom wanted
+
+        self.measuring = True
+        try:
+            return await selftest.measure(self, part)
+        finally:
+            self.measuring = False
+
+    def frame_words(self):
+        """The buffer for a frame of the microphone's words."""
+        if not self._words:
+            self.prepare_capture()
+        return self._words
+
     async def _start(self, kind):
-        if not self.store or self.making_room or self.session or self.farewell:
+        if not self.store or self.occupied() or self.farewell:
             return
         if self.store.seconds_left < LITTLE_ROOM_S and not self.link_in_use():
             await self.make_room(self.store)
@@ -201,9 +220,7 @@ class Card(Upkeep):
             return
         self.come_up()
         try:
-            if not self._words:
-                self.prepare_capture()
-            microphone = Microphone(board.microphone(), self._words)
+            microphone = Microphone(board.microphone(), self.frame_words())
         except (OSError, ValueError) as error:
             self.log.note("microphone: %r" % error)
             self.notice = ("no microphone", "check wiring")

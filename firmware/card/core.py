@@ -7,10 +7,11 @@ from micropython import const
 
 from card import board, boots, counters, files, prompt, settings
 from card.clock import Clock
-from card.errors import CardError, NotPrepared
+from card.errors import CardError, NotPrepared, Refused
 from card.log import Log
 from card.store import format as formatting
 from card.store.log import SectorLog
+from wire import message
 
 VERSION = "0.1.0"
 _FAREWELL_MS = const(400)  # for the answer to reach the host, and for the screen to say so
@@ -44,6 +45,7 @@ class Core:
         self.link = None  # the server, once it runs
         self.formatted = None  # sectors done, while all are being erased
         self.notice = None  # (title, remedy) that the screen shows until the next key
+        self.test_card = None  # the function that draws it, while it is shown
         self.farewell = None  # the same, once the card is about to start again
         self.watchdog.feed()
         unfinished = formatting.interrupted(self._folder) if self.partition else None
@@ -117,6 +119,10 @@ class Core:
 
     async def stop_recording(self):
         """Nothing is recorded without the application."""
+
+    async def measure(self, part):
+        """Nothing is measured without the application."""
+        raise Refused(message.BUSY, "not in safe mode: restart the card first")
 
     async def restart(self):
         """Start again, with the application also when that has failed before."""

@@ -53,6 +53,8 @@ def view(card, warning):
         return (screens.notice,) + card.farewell
     if card.session:
         return _recording(card, card.session, warning)
+    if card.test_card:
+        return (card.test_card,)
     warning.forget()
     if card.formatted is not None:
         return screens.notice, "formatting", "%d sectors" % card.formatted

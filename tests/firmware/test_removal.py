@@ -251,3 +251,37 @@ def test_a_cut_while_a_sector_without_an_owner_is_erased_again_never_loses_it():
             tidy(log)
             assert log.clean_sectors == SECTORS - 10
     assert operation == 4
+
+
+def test_a_cut_at_every_flash_operation_of_a_trial_costs_no_sector_and_no_recording():
+    log = fresh()
+    files = {n: file_of(log, n) for n in log.recordings}
+    before = content(IMAGE)
+    cuts, operation = 0, 1
+    while True:
+        put_back(IMAGE, before)
+        forget_ledger()
+        try:
+            log = restart(cut_at=(operation, ("before", "mid", "after")[cuts % 3]), seed=cuts)
+            trial = log.trial(bytearray(sector.SECTOR_BYTES))
+            for _ in trial.run(2):
+                pass
+            break
+        except PowerOff:
+            cuts += 1
+            operation += cuts % 3 == 0
+        assert check_after_cut(files, None) == 0
+    figures = trial.figures()
+    assert figures["sectors"] == 2 and figures["wrong_pages"] == 0 and log.clean_sectors == SECTORS - 10
+    assert 0 < figures["program_us"] <= figures["longest_program_us"] < figures["longest_erase_us"]
+    assert operation > 2 * 18
+    assert check_after_cut(files, None) == 0
+
+
+def test_a_trial_that_is_let_go_leaves_what_is_cleaned_afterwards():
+    log = fresh()
+    steps = log.trial(bytearray(sector.SECTOR_BYTES)).run(4)
+    next(steps)
+    assert log.clean_sectors == SECTORS - 11
+    tidy(log)
+    assert log.clean_sectors == SECTORS - 10 and counts()["erases"] == 1

@@ -137,6 +137,7 @@ def _change_settings(film):
     if "set" in film.features:
         yield from ask({"do": "set", "settings": CHANGE})
     film.change_to = len(film.operations)
+    yield from ask({"do": "measure", "part": "flash"})
     yield from ask({"do": "bye"})
     yield 300_000
 

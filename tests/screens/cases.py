@@ -1,4 +1,4 @@
-"""Every screen with data that it may show: name, height in pixels, function of card/ui/screens.py, its arguments.
+"""Every screen with data that it may show: name, height in pixels, function of card/ui/screens.py (or test_card.py), its arguments.
 
 Valid on MicroPython and CPython."""
 
@@ -27,6 +27,7 @@ _TALL = (
     ("page last", "page", ("last", 4, 5, ("number 12", "0:34:12", "in library"))),
     ("page version", "page", ("card k3f92b", 5, 5, ("firmware 0.1.0", "start 41"))),
     ("resting", "resting", (5, True)),
+    ("test card", "test_card", ()),
 )
 _LOW = (
     "idle",
@@ -38,6 +39,7 @@ _LOW = (
     "transferring",
     "storage full",
     "page battery",
+    "test card",
 )
 
 CASES = [(name, 64, function, arguments) for name, function, arguments in _TALL]

@@ -15,7 +15,7 @@ def main(firmware, here, libraries):
     from cases import CASES
 
     from card import board as card_board
-    from card.ui import screens
+    from card.ui import screens, test_card
     from card.ui.display import Display
     from emulator import board
 
@@ -31,7 +31,7 @@ def main(firmware, here, libraries):
         display = Display(bus, 128, height)
         display.fill(1)  # what was there before
         asyncio.run(display.refresh())
-        getattr(screens, function)(display, *arguments)
+        getattr(test_card if function == "test_card" else screens, function)(display, *arguments)
         asyncio.run(display.refresh())
         print(bus.longest_us, hexlify(board.display.pixels()).decode())
 

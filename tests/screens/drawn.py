@@ -13,7 +13,7 @@ from cases import CASES
 from PIL import Image
 
 from interpreters import BITS64, ROOT, Interpreter
-from voicecard.firmware.card.ui import screens
+from voicecard.firmware.card.ui import screens, test_card
 
 HERE = Path(__file__).parent
 WIDTH = 128
@@ -57,7 +57,7 @@ def by_the_host(letters: bytes) -> list[Screen]:
     drawn = []
     for name, height, function, arguments in CASES:
         display = _HostDisplay(height, letters)
-        getattr(screens, function)(display, *arguments)
+        getattr(test_card if function == "test_card" else screens, function)(display, *arguments)
         drawn.append(Screen(name, height, display.rows()))
     return drawn
 

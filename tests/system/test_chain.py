@@ -15,6 +15,7 @@ from compiled import compiled_firmware
 from interpreters import BITS32, BITS64, Interpreter
 from voicecard.device.client import CardLink
 from voicecard.device.emulate import EmulateOptions, EmulationReport, running_card
+from voicecard.device.selftest import selftest
 from voicecard.library.archive import Library
 from voicecard.library.entry import Entry
 from voicecard.library.export import export
@@ -133,6 +134,7 @@ def test_it_all_fits_the_heap_of_a_board_without_psram(tmp_path: Path, conversat
     with Library(tmp_path / "library") as library, running_card(options) as card:
         with CardLink.open(str(card.port())) as link:
             assert len(sync(link, library).new) == 1
+            assert [line.name for line in selftest(link, None) if line.verdict == "FAIL"] == []
         (cycle,) = card.report().cycles
     assert cycle.emulator_heap_bytes <= EMULATOR_HEAP_BYTES
     assert cycle.emulator_buffer_bytes >= EMULATOR_BUFFER_BYTES, (

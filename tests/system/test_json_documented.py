@@ -68,6 +68,7 @@ def printed(voicecard: Run, conversation: Path, tmp_path: Path, monkeypatch: pyt
         port = str(card.port())
         for command in ("status", "doctor", "log", "removed", "settings", "verify", "conformance"):
             ask(command, "--port", port)
+        ask("selftest", "--unattended", "--port", port)
         ask("devices")
     ask("rescue", "--output", tmp_path / "rescued.img", "--image", flash)
     reference = tmp_path / "said.txt"

@@ -92,6 +92,11 @@ async def files(link, fields):
     await link.answer({"total": len(paths), "mpy": getattr(sys.implementation, "_mpy", 0), "files": lines})
 
 
+async def measure(link, fields):
+    _need_leisure(link)
+    await link.answer(await link.card.measure(fields["part"]))
+
+
 async def image(link, fields):
     """The partition as it is, whether or not the store can make sense of it."""
     partition = _partition(link)
@@ -161,6 +166,7 @@ HANDLERS = {
     "log": log,
     "ledger": ledger,
     "files": files,
+    "measure": measure,
     "image": image,
     "format": format_card,
     "restart": restart,

@@ -20,6 +20,7 @@ class Flash:
         self._partition = partition
         self.sectors = partition.ioctl(_IOCTL_BLOCK_COUNT, 0)
         self.longest_stall_us = 0  # that one program took; erases happen only while idle
+        self.last_program_us = self.last_erase_us = 0
         self.erases = 0
         self._proofs = {PAGE_BYTES: bytearray(PAGE_BYTES)}  # a buffer a size: slicing one would allocate in every frame
         self._zeros = bytes(PAGE_BYTES)
@@ -35,7 +36,8 @@ class Flash:
             raise ValueError("a program may not cross a page")
         start_us = time.ticks_us()
         self._partition.writeblocks(sector, data, at)
-        self.longest_stall_us = max(self.longest_stall_us, time.ticks_diff(time.ticks_us(), start_us))
+        self.last_program_us = time.ticks_diff(time.ticks_us(), start_us)
+        self.longest_stall_us = max(self.longest_stall_us, self.last_program_us)
         proof = self._proofs.get(size)
         if proof is None:
             proof = self._proofs[size] = bytearray(size)
@@ -59,5 +61,7 @@ class Flash:
         return True
 
     def erase(self, sector):
+        start_us = time.ticks_us()
         self._partition.ioctl(_IOCTL_BLOCK_ERASE, sector)
+        self.last_erase_us = time.ticks_diff(time.ticks_us(), start_us)
         self.erases += 1

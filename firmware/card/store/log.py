@@ -153,6 +153,12 @@ class SectorLog:
         target = self.sectors * pool_percent // 100
         return self._removal.tidy(policy, target, self.copies, days, self._clock.wall_ms())
 
+    def trial(self, buffer):
+        """A Trial of the flash, see trial.py. `buffer` has a sector's size."""
+        from .trial import Trial  # seldom wanted
+
+        return Trial(self._flash, self._index, self._removal, buffer)
+
     def ledger_lines(self, first, count):
         """(number of removals noted, the entries from `first` on, at most `count`), oldest first."""
         return self._ledger.entries(first, count)

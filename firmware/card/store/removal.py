@@ -26,10 +26,7 @@ class Removal:
 
     def tidy(self, policy, target, copies, days, wall_ms):
         """Finish what was begun, then bring the clean sectors up to `target` as `policy` says: safe recordings, oldest first."""
-        entry = self._begun()
-        if entry:
-            yield from self._finish(entry)
-        yield from self._clean_unprepared()
+        yield from self.clean()
         for recording in self._index.dead[:]:
             yield from self._remove(recording, "found dead", 1, wall_ms)
         for recording in self._index.recordings:
@@ -37,6 +34,13 @@ class Removal:
                 return
             if policy != AFTER_DAYS or self._is_old(recording, days, wall_ms):
                 yield from self._remove(recording, policy, copies, wall_ms)
+
+    def clean(self):
+        """Finish what was begun, and erase what nobody owns."""
+        entry = self._begun()
+        if entry:
+            yield from self._finish(entry)
+        yield from self._clean_unprepared()
 
     def hide_begun(self):
         """What was told to be removed is no longer listed: a host must not rely on it, nor revoke what it once proved."""

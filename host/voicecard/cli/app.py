@@ -25,6 +25,7 @@ from voicecard.cli import (
     library,
     prompt,
     search,
+    selftest,
     server,
     summarising,
     syncing,
@@ -63,6 +64,7 @@ syncing.add_commands(app)
 health.add_commands(app)
 conformance.add_commands(app)
 card.add_commands(app)
+selftest.add_commands(app)
 prompt.add_commands(app)
 library.add_commands(app)
 importing.add_commands(app)

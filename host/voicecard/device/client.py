@@ -21,6 +21,7 @@ ERASE_ALL = "all recordings"  # what `format` must be told in so many words
 _MAX_SECTORS = 1 << 16  # a sector frame's index has 16 bits
 _MAX_REMOVALS = 10_000
 _MAX_FILES = 1_000
+MEASURE_S = 15.0
 FILES_S = 30.0  # the card reads eight files and takes their digests
 _MAX_WORD = 32
 
@@ -213,6 +214,17 @@ class CardLink:
         if not isinstance(mpy, int):
             raise self._not_understood("files")
         return mpy, found
+
+    def measure(self, part: str) -> dict[str, int]:
+        """What the card measures of its board: see PROTOCOL.md, Measures."""
+        answer = self._conversation.ask("measure", MEASURE_S, tries=1, part=part)
+        if not all(type(value) is int for value in answer.values()):
+            raise self._not_understood("measure")
+        return answer
+
+    def stop(self) -> None:
+        """End whatever the card still sends."""
+        self._conversation.ask("stop")
 
     def image_sectors(self) -> int:
         """Sectors of the card's whole storage, as `image` gives them."""
