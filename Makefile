@@ -32,7 +32,7 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file firmware/mypy.ini firmware/boot.py firmware/main.py firmware/card
+	$(BIN)/mypy --config-file firmware/mypy.ini firmware/boot.py firmware/main.py firmware/slots.py firmware/slots_log.py firmware/card
 
 ## make docs           put what the program says of itself into host/README.md, make the card's pin map and digits, compute hardware/power-budget.md
 docs: $(READY)
@@ -70,9 +70,11 @@ screens-record: $(READY)
 bench: $(READY)
 	@$(BIN)/python tests/bench/run.py build/bench.json
 
-## make powercut       cut the power at every flash operation of a session, check every promise (ID=... replays one cut)
+## make powercut       cut the power at every flash operation of a session, and of an update, check every promise
+##                     (ID=... replays one cut, of SESSION=recording or update)
 powercut: $(READY)
-	@$(BIN)/python tests/powercut/run.py $(if $(ID),--id $(ID)) $(if $(SEED),--seed $(SEED))
+	@for session in $(or $(SESSION),recording update); do \
+	  $(BIN)/python tests/powercut/run.py --session $$session $(if $(ID),--id $(ID)) $(if $(SEED),--seed $(SEED)) || exit 1; done
 
 ## make soak           2,000 syncs over a hostile line, beside noise and lies for both sides (ID=... replays one run)
 soak: $(READY)

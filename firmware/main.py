@@ -1,46 +1,35 @@
-"""Starts the card: the watchdog first, so that whatever hangs or fails from here on ends in another start.
+"""Starts the application that lies in one of two slots: see slots.py. This file belongs to neither.
 
-A start that its owner wants at the prompt begins nothing and ends here: the watchdog could not be stopped any more."""
+An update fills the slot that does not run, and puts it on trial. A start on trial is counted before it begins; whatever fails or
+hangs in it ends in another start, and when none is left, the slot before runs again."""
 
-import gc
+import sys
 
-import micropython
-
-IS_SMALL = gc.mem_free() < 1_000_000  # a board without PSRAM
-if IS_SMALL:
-    micropython.opt_level(3)  # the places of errors are done without
-gc.threshold(8192)  # while modules compile: else what stays lies scattered, and no room is left for large buffers
-from card import board, boots, prompt  # noqa: E402
+import slots
 
 
 def start():
-    watchdog = board.watchdog()
-    if boots.begin():
-        from card.safe_mode import run
-    else:
-        for module in (
-            "card.link.usb" if board.usb_device() else "card.link.stdio",
-            "card.screen",
-            "card.core",
-            "card.capture.adpcm",
-            "card.capture.vad",
-            "card.session",
-            "card.link.server",
-            "card.upkeep",
-            "card.app",
-        ):
-            __import__(module)  # compiling all of it at once could take the board longer than the watchdog waits
-            gc.collect()
-            watchdog.feed()
-        from card.app import run
+    root = slots.ROOTS[slots.running]
+    if root:
+        sys.path[:0] = [root, root + "/lib"]
+    from card import start
 
-    gc.collect()  # what compiling left behind lies between large buffers
-    # Collected often, a small heap stays in one piece; a large one would take long each time.
-    gc.threshold(4096 if IS_SMALL else -1)
-    run()
+    start.run()
 
 
-if prompt.wanted():
-    gc.threshold(-1)
+def try_out():
+    """Start it so that it cannot keep the card: even a module that does not load must not leave it at the prompt."""
+    from machine import WDT, reset
+
+    WDT(timeout=8000)
+    try:
+        start()
+    except Exception as error:
+        sys.print_exception(error)
+    reset()
+
+
+if slots.begin():
+    try_out()
 else:
     start()

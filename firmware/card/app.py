@@ -11,6 +11,7 @@ from card.capture.microphone import Microphone
 from card.capture.recorder import FRAME_SAMPLES, FRAME_WORDS_BYTES
 from card.capture.vad import Detector
 from card.carrier import open_carrier
+from card.late import Late
 from card.link.server import LinkServer
 from card.screen import PAGES, show
 from card.session import Session
@@ -169,7 +170,7 @@ class Card(Upkeep):
         if self.session:
             await self._finish(self.session.position)
         self.come_up()
-        boots.ask_for_safe_mode(self._folder)
+        boots.ask_for_safe_mode(self.folder)
         await self._start_again(_SAFE_MODE)
 
     async def _finish(self, position, reason=block.END_KEY):
@@ -194,13 +195,12 @@ class Card(Upkeep):
 
     async def measure(self, part):
         """What the board says of itself; keys do nothing meanwhile. Raises ValueError for an unknown part."""
-        from card import selftest  # seldom wanted
-
-        self.measuring = True
+        self.held = True
         try:
-            return await selftest.measure(self, part)
+            with Late("card.selftest") as selftest:
+                return await selftest.measure(self, part)
         finally:
-            self.measuring = False
+            self.held = False
 
     def frame_words(self):
         """The buffer for a frame of the microphone's words."""

@@ -35,18 +35,19 @@ def write(boot, failed, folder):
         pass
 
 
-def begin(root=""):
+def begin(root="", counted=True):
     """Note a start, which counts as failed until it has come up. Returns whether it shall be one in safe mode.
 
-    A start in safe mode takes one failed start back, so that the next one tries the application once more. One that the owner has
+    `counted`: unless somebody else counts it, see ../slots.py. A start in safe mode takes one failed start back, so that the next one
+    tries the application once more. One that the owner has
     asked for is no failed start."""
     folder = files.prepare(root)
     boot, failed = read(folder)
-    if failed >= MOST_FAILED:
+    if failed >= MOST_FAILED and counted:
         write(boot + 1, failed - 1, folder)
         return True
     asked = _take_note(folder + SAFE_MODE_NAME)
-    write(boot + 1, failed if asked else failed + 1, folder)
+    write(boot + 1, failed if asked or not counted else failed + 1, folder)
     return asked
 
 

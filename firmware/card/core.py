@@ -5,6 +5,7 @@ import os
 
 from micropython import const
 
+import slots
 from card import board, boots, counters, files, prompt, settings
 from card.clock import Clock
 from card.errors import CardError, NotPrepared, Refused
@@ -28,7 +29,7 @@ class Core:
 
     def __init__(self, root="", recover=True):
         self.root = root
-        self._folder = files.prepare(root)
+        self.folder = files.prepare(root)
         self._settings_path = root + settings.PATH
         self._recover = recover  # whether opening the store may write
         self.watchdog = board.watchdog()
@@ -36,19 +37,20 @@ class Core:
         self.clock = Clock()
         self.version = VERSION
         self.settings = settings.load(self.log, self._settings_path)
-        self.counters = counters.Counters(self.log, self._folder)
-        self.boot, self._starts_not_counted = boots.read(self._folder)
+        self.counters = counters.Counters(self.log, self.folder)
+        self.boot, self._starts_not_counted = boots.read(self.folder)
         self.partition = board.partition("recordings")
         self.lost_samples = 0  # since this start
         self.store = None
         self.name = ""
         self.link = None  # the server, once it runs
         self.formatted = None  # sectors done, while all are being erased
+        self.held = False  # a host is at something that nothing may come between
         self.notice = None  # (title, remedy) that the screen shows until the next key
         self.test_card = None  # the function that draws it, while it is shown
         self.farewell = None  # the same, once the card is about to start again
         self.watchdog.feed()
-        unfinished = formatting.interrupted(self._folder) if self.partition else None
+        unfinished = formatting.interrupted(self.folder) if self.partition else None
         if unfinished:
             self._begin_formatting(unfinished)
         else:
@@ -57,7 +59,7 @@ class Core:
 
     def occupied(self):
         """Whether the card is at something that nothing else may come between."""
-        return self.formatted is not None
+        return self.held or self.formatted is not None
 
     @property
     def state(self):
@@ -111,7 +113,7 @@ class Core:
         """Erase all recordings in the background and take a new name. Raises CardError or OSError when that cannot be done."""
         name = _new_name()
         try:
-            formatting.begin(self.partition, name, self._folder)
+            formatting.begin(self.partition, name, self.folder)
         except CardError:
             self._open_store()  # the first sector has been tried
             raise
@@ -133,7 +135,7 @@ class Core:
         """Let the next start end at the prompt. Raises OSError when that cannot be noted."""
         self.count()
         self.counters.save()
-        prompt.ask(self._folder)
+        prompt.ask(self.folder)
 
     async def start_at_prompt(self):
         await self._start_again(_AT_PROMPT)
@@ -147,7 +149,11 @@ class Core:
         """The starts so far count no longer as failed in a row."""
         self.counters.add(counters.FAILED_STARTS, self._starts_not_counted)
         self._starts_not_counted = 0
-        boots.write(self.boot, 0, self._folder)
+        boots.write(self.boot, 0, self.folder)
+        try:
+            slots.come_up()
+        except OSError as error:
+            self.log.note("slots: %r" % error)
         self.count()
         self.counters.save()
 
@@ -156,7 +162,7 @@ class Core:
         try:
             if self.partition is None:
                 raise NotPrepared("no partition for recordings")
-            store = SectorLog(self.partition, self.clock, self.log, self.boot - 1, self._folder, self._recover)
+            store = SectorLog(self.partition, self.clock, self.log, self.boot - 1, self.folder, self._recover)
         except (CardError, OSError, ValueError) as error:
             self.log.note("store: %s" % error)
             self.notice = ("not prepared", "flash the card")
@@ -174,7 +180,7 @@ class Core:
     async def _format(self, name):
         """One erase at a time. What fails, or is cut short, is begun again at the next start."""
         try:
-            for sectors in formatting.erase_all(self.partition, name, self._folder):
+            for sectors in formatting.erase_all(self.partition, name, self.folder):
                 self.formatted = sectors
                 await asyncio.sleep_ms(0)
         except (CardError, OSError) as error:

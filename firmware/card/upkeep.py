@@ -32,7 +32,6 @@ class Upkeep(Core):
         self.clock.go_on(board.remembered())
         self.session = None
         self.making_room = False
-        self.measuring = False
         self.dark = False  # the screen shall be off
         self.recount = False  # as soon as nothing is going on
         self._up = False
@@ -50,7 +49,7 @@ class Upkeep(Core):
         return self.occupied() or self.link_in_use()
 
     def occupied(self):
-        return self.session is not None or self.making_room or self.measuring or super().occupied()
+        return self.session is not None or self.making_room or super().occupied()
 
     async def keep_room(self):
         """While idle, and no host at work, finish removals and keep the pool of clean sectors full."""

@@ -25,6 +25,11 @@ class _Vfs:
         vfs.mount(_FileSystem(file_system, self._compiled, self._host), path, **options)
 
 
+def _on_host(name):
+    """A module of either slot has its source in the one folder."""
+    return name[1:] if name.startswith("b/") else "/" + name
+
+
 class _FileSystem:
     def __init__(self, card, compiled, host):
         self._card = card
@@ -39,7 +44,7 @@ class _FileSystem:
         name = path.lstrip("/")
         if name in self._compiled:
             self._card.stat(self._compiled[name])
-            return self._host.stat("/" + name)
+            return self._host.stat(_on_host(name))
         if name in self._compiled.values():
             raise OSError(_ENOENT)
         return self._card.stat(path)
@@ -51,4 +56,4 @@ class _FileSystem:
         with self._card.open(self._compiled[name], "rb") as file:
             while file.readinto(self._buffer):
                 pass
-        return self._host.open("/" + name, mode)
+        return self._host.open(_on_host(name), mode)

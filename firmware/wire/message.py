@@ -15,6 +15,7 @@ MAX_JSON_BYTES = 2048
 LIST_PAGES, SAFE_THEN = "list.pages", "safe.then"  # features beyond requests
 
 UNKNOWN, BAD, GONE, OPEN, DIGEST, FLASH, BUSY = "unknown", "bad", "gone", "open", "digest", "flash", "busy"
+FULL = "full"
 
 _LISTING = "<IHH"
 _ENTRY = "<8sIIIHBBB3s"

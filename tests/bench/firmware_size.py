@@ -18,7 +18,18 @@ from xtensa import Mpy
 
 LIMIT_BYTES = 150_000  # of heap, of the 200 kB of a board without PSRAM: the rest is for buffers, tasks and collecting
 DMA_DESCRIPTORS, DESCRIPTOR_BYTES = 16, 2048
-_NOT_AT_START = ("card.safe_mode", "card.pages", "card.prompt")
+_NOT_AT_START = (
+    "card.safe_mode",
+    "card.pages",
+    "card.prompt",
+    "slots_log",
+    "card.selftest",
+    "card.ui.test_card",
+    "card.store.trial",
+    "card.store.recovery",
+    "card.link.files",
+    "card.link.update",
+)
 _FIRMWARE = ROOT / "firmware"
 
 
@@ -95,13 +106,17 @@ def _machine_code(mpy: bytes) -> int:
     return sum(len(code) for code in Mpy(mpy).viper_codes())
 
 
+def _is_late(name: str) -> bool:
+    return name.startswith(_NOT_AT_START)
+
+
 def report(modules: list[Module]) -> int:
     """Print the table; returns how many bytes of heap the modules take that are loaded once the application runs."""
     print(f"{'module':<36}{'.mpy':>8}{'machine code':>14}{'heap':>8}")
     for module in sorted(modules, key=lambda module: -(module.heap + module.machine_code)):
-        late = "  loaded when it is needed" if module.name in _NOT_AT_START else ""
+        late = "  loaded when it is needed" if _is_late(module.name) else ""
         print(f"{module.name:<36}{module.file:>8}{module.machine_code or '':>14}{module.heap:>8}{late}")
-    running = [module for module in modules if module.name not in _NOT_AT_START]
+    running = [module for module in modules if not _is_late(module.name)]
     heap, code = sum(m.heap for m in running), sum(m.machine_code for m in running)
     print(f"{'in all, running':<36}{sum(m.file for m in modules):>8}{code:>14}{heap:>8}")
     print(

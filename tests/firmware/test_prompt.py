@@ -131,7 +131,7 @@ def test_what_is_no_wish_is_refused_and_changes_nothing():
 def test_without_a_note_there_is_no_restart():
     forget()
     card = fresh_card(1)
-    card._folder = HERE + "/nowhere"
+    card.folder = HERE + "/nowhere"
     told, off = asked(card, {"do": "repl"})
     assert told[0]["error"] == "flash" and off is None
 

@@ -76,7 +76,7 @@ def test_the_program_is_the_published_one(image: Path) -> None:
 def test_the_table_passes_what_the_boot_loader_checks(image: Path) -> None:
     flash = image.read_bytes()
     entries = table_of(flash)
-    assert [label for *_, label in entries] == ["nvs", "phy_init", "factory", "vfs", "recordings"]
+    assert [label for *_, label in entries] == ["nvs", "phy_init", "factory", "slots", "vfs", "recordings"]
     end = 0x9000
     for kind, _, offset, size, _ in entries:
         assert offset % 0x1000 == 0 and size % 0x1000 == 0 and size > 0
@@ -90,7 +90,7 @@ def test_the_table_passes_what_the_boot_loader_checks(image: Path) -> None:
 
 def test_every_file_of_the_application_is_on_its_file_system(image: Path) -> None:
     flash = image.read_bytes()
-    _, _, offset, size, _ = table_of(flash)[3]
+    _, _, offset, size, _ = table_of(flash)[4]
     memory = bytearray(flash[offset : offset + size])
     fs = LittleFS(
         context=UserContext(buffer=memory), block_size=4096, block_count=size // 4096, read_size=32, prog_size=32

@@ -107,7 +107,7 @@ def test_sectors_that_never_come_end_in_a_sentence(monkeypatch: pytest.MonkeyPat
         {"total": 2, "mpy": 6, "files": ["no object"], "lines": ["no object"]},
     ],
 )
-@pytest.mark.parametrize("ask", [CardLink.files, CardLink.removals])
+@pytest.mark.parametrize("ask", [CardLink.application, CardLink.removals])
 def test_a_list_in_pieces_that_is_none_is_not_understood(
     ask: Callable[[CardLink], object], answer: dict[str, Any]
 ) -> None:
@@ -117,4 +117,4 @@ def test_a_list_in_pieces_that_is_none_is_not_understood(
 
 def test_files_without_the_interpreters_version_are_not_understood() -> None:
     with pytest.raises(LinkLostError, match="in an unknown way"):
-        link(lambda request: {"total": 0, "files": [], "mpy": "6"}).files()
+        link(lambda request: {"total": 0, "files": [], "mpy": "6"}).application()

@@ -20,7 +20,8 @@ from small_firmware import card_that_runs
 
 from interpreters import INTERPRETERS, Interpreter
 from voicecard.device import registry
-from voicecard.device.emulate import EmulateOptions, Notice, emulate, running_card
+from voicecard.device.emulate import EmulateOptions, emulate, running_card
+from voicecard.device.emulation_report import Notice
 from voicecard.device.image import build_flash_image
 from voicecard.device.partitions import partitions
 from voicecard.errors import DeviceError, UsageError, VoicecardError

@@ -15,7 +15,8 @@ import serial
 from small_firmware import card_that_runs
 
 from voicecard.device import registry
-from voicecard.device.emulate import EmulateOptions, Notice, RunningCard, emulate, running_card
+from voicecard.device.emulate import EmulateOptions, RunningCard, emulate, running_card
+from voicecard.device.emulation_report import Notice
 
 PROMPT, RAW_PROMPT = b">>> ", b"raw REPL; CTRL-B to exit\r\n>"
 CTRL_A, CTRL_B, CTRL_C, CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"

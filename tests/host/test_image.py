@@ -75,11 +75,11 @@ def test_the_partitions_fill_the_flash_without_overlap(size: int) -> None:
 
 def test_the_partition_table_is_as_the_chip_reads_it(flash: Path) -> None:
     table = flash.read_bytes()[0x8000:0x8C00]
-    entries = [table[i : i + 32] for i in range(0, 5 * 32, 32)]
-    fields = struct.unpack("<2sBBII16sI", entries[4])
-    assert fields == (b"\xaa\x50", 1, 0x40, 0x280000, 0x180000, b"recordings".ljust(16, b"\0"), 0)
-    assert table[160:192] == b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(table[:160]).digest()
-    assert set(table[192:]) == {0xFF}
+    entries = [table[i : i + 32] for i in range(0, 6 * 32, 32)]
+    fields = struct.unpack("<2sBBII16sI", entries[5])
+    assert fields == (b"\xaa\x50", 1, 0x40, 0x290000, 0x170000, b"recordings".ljust(16, b"\0"), 0)
+    assert table[192:224] == b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(table[:192]).digest()
+    assert set(table[224:]) == {0xFF}
 
 
 def test_every_sector_for_recordings_is_clean_and_marked(flash: Path) -> None:

@@ -8,9 +8,9 @@ from wire import block, sector
 
 CARD = "k3f92b"
 _COVERING = block.AUDIO, block.GAP, block.EVENT
-SETTINGS_FILE = '{"remove": "at once", "hang_over_ms": 900}'
 TABLE_AT = 0x8000
-VFS_AT, VFS_SECTORS = 0x10000, 24
+SLOTS_AT, SLOTS_SECTORS = 0xE000, 2
+VFS_AT, VFS_SECTORS = 0x10000, 64
 RECORDINGS_SECTORS = 96
 RECORDINGS_AT = VFS_AT + VFS_SECTORS * sector.SECTOR_BYTES
 IMAGE_BYTES = RECORDINGS_AT + RECORDINGS_SECTORS * sector.SECTOR_BYTES
@@ -19,11 +19,15 @@ _BLANK_REST = memoryview(b"\xff" * (sector.SECTOR_BYTES - sector.SCAN_BYTES))
 _READINGS = 64  # of a sector with a few bits in between: one of them will be what the card may have read
 
 
-def base_image():
-    """A new card's flash, small: its file system holds the settings, its recordings partition is clean."""
+def base_image(files):
+    """A new card's flash, small: its file system holds `files` (path: text), its recordings partition is clean."""
     image = bytearray(b"\xff" * IMAGE_BYTES)
     for number, (subtype, address, sectors, label) in enumerate(
-        ((0x81, VFS_AT, VFS_SECTORS, b"vfs"), (0x40, RECORDINGS_AT, RECORDINGS_SECTORS, b"recordings"))
+        (
+            (0x41, SLOTS_AT, SLOTS_SECTORS, b"slots"),
+            (0x81, VFS_AT, VFS_SECTORS, b"vfs"),
+            (0x40, RECORDINGS_AT, RECORDINGS_SECTORS, b"recordings"),
+        )
     ):
         size = sectors * sector.SECTOR_BYTES
         struct.pack_into("<HBBII16sI", image, TABLE_AT + 32 * number, 0x50AA, 1, subtype, address, size, label, 0)
@@ -31,7 +35,7 @@ def base_image():
     sector.pack_marker(clean, 1, 0, 0, CARD)
     for address in sector_addresses():
         image[address : address + sector.SECTOR_BYTES] = clean
-    power.format_vfs(lambda noise: Cells(image, noise), {"settings.json": SETTINGS_FILE})
+    power.format_vfs(lambda noise: Cells(image, noise), files)
     return image
 
 
@@ -40,7 +44,8 @@ def sector_addresses():
 
 
 def place_of(address):
-    label, start = ("recordings", RECORDINGS_AT) if address >= RECORDINGS_AT else ("vfs", VFS_AT)
+    places = (("recordings", RECORDINGS_AT), ("vfs", VFS_AT), ("slots", SLOTS_AT))
+    label, start = next(place for place in places if address >= place[1])
     return "0x%x of %s" % (address - start, label)
 
 

@@ -4,6 +4,7 @@ Runs inside MicroPython; `prepare` first. The card sees what it sees under `voic
 
 import builtins
 import io
+import os
 import random
 import sys
 
@@ -50,6 +51,9 @@ def prepare(firmware):
         def mem_free(self):
             return 1 << 30
 
+        def mem_alloc(self):
+            return 0
+
     sys.modules["sys"] = CardSys()
     sys.modules["gc"] = CardGc()
     builtins.open = _open_for_card
@@ -89,6 +93,7 @@ def run(cells, visit, seed, sound=None, cut_at=None, log=None):
     visitor = Visitor(visit)
     board.line = board.world.line = visitor.line
     reason, error, mounts = "crash", None, 0
+    path = sys.path[:]
     try:
         mounts = _mount()
         asyncio.new_event_loop()
@@ -99,6 +104,7 @@ def run(cells, visit, seed, sound=None, cut_at=None, log=None):
         reason, error = off.args[0], visitor.error
     except BaseException as raised:
         error = raised
+    sys.path[:] = path  # main.py chose a slot
     _let_go(PowerOff)
     return Outcome(reason, error, mounts)
 
@@ -122,14 +128,19 @@ def traceback(error):
 
 
 def format_vfs(cells, files):
-    """Make the file system, with `files` (name: text) in it."""
+    """Make the file system, with `files` (path: text) in it."""
     from emulator import board
 
     board.reset(flash_path=cells)
     vfs.VfsLfs2.mkfs(_partition("vfs"), **VFS_OPTIONS)
     vfs.mount(vfs.VfsLfs2(_partition("vfs"), mtime=False, **VFS_OPTIONS), "/")
-    for name, text in files.items():
-        with open("/" + name, "w") as file:
+    for path, text in files.items():
+        for end in [at for at in range(1, len(path)) if path[at] == "/"]:
+            try:
+                os.mkdir(path[:end])
+            except OSError:
+                pass  # it is there
+        with open(path, "w") as file:
             file.write(text)
     vfs.umount("/")
 

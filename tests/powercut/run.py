@@ -1,4 +1,4 @@
-"""Cuts a recording session at every flash operation and checks the card's promises: `run.py [--id ID] [--every N] [--seed SEED]`.
+"""Cuts a session at every flash operation and checks the card's promises: `run.py [--session NAME] [--id ID] [--every N] [--seed SEED]`.
 
 The last line is `powercut: cuts=N finished_lost=0 open_lost_max_ms=M boots_failed=0`; the exit code is 1 if a promise was broken."""
 
@@ -23,7 +23,7 @@ from voicecard.device.interpreter import micropython_command
 ROOT = Path(__file__).resolve().parents[2]
 SOUND = ROOT / "tests" / "demo" / "conversation.flac"
 PROVER = Path(__file__).with_name("prove.py")
-HEAP = "heapsize=16m"
+HEAP = "heapsize=32m"
 QUIET_S = (8, 11), (30, 35)  # in the second recording and in the one that is open at the end
 SILENCE_S = 60  # a card that hangs says nothing
 PROGRESS_EVERY = 500
@@ -66,14 +66,14 @@ class Tally:
         )
 
 
-def prove(cuts: str, seed: str, shares: int) -> Tally:
+def prove(cuts: str, seed: str, shares: int, session: str = "recording") -> Tally:
     """Try the cuts ("all", "1/N" or an id) in that many processes; tells on standard output."""
     tally = Tally()
     lines: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="voicecard-powercut-") as folder:
         sound = Path(folder) / "sound.s16"
         _prepare_sound(sound)
-        provers = [_start(sound, seed, cuts, share, shares, lines) for share in range(shares)]
+        provers = [_start(session, sound, seed, cuts, share, shares, lines) for share in range(shares)]
         try:
             _collect(tally, lines, shares)
         finally:
@@ -95,7 +95,7 @@ def _prepare_sound(path: Path) -> None:
 
 
 def _start(
-    sound: Path, seed: str, cuts: str, share: int, shares: int, lines: queue.SimpleQueue[tuple[int, str]]
+    session: str, sound: Path, seed: str, cuts: str, share: int, shares: int, lines: queue.SimpleQueue[tuple[int, str]]
 ) -> subprocess.Popen[str]:
     command = [
         *micropython_command(),
@@ -103,6 +103,7 @@ def _start(
         HEAP,
         str(PROVER),
         str(ROOT),
+        session,
         str(sound),
         seed,
         cuts,
@@ -156,11 +157,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--id", help="replay this cut alone")
     parser.add_argument("--every", type=int, default=1, help="try one cut in so many, chosen by the seed")
+    parser.add_argument(
+        "--session",
+        choices=("recording", "update"),
+        default="recording",
+        help="what is cut: a recording session (default), or two updates with their first starts",
+    )
     parser.add_argument("--seed", default="1")
     options = parser.parse_args()
     cuts = options.id or ("all" if options.every == 1 else f"1/{options.every}")
     shares = 1 if options.id else os.cpu_count() or 1
-    tally = prove(cuts, options.seed, shares)
+    tally = prove(cuts, options.seed, shares, options.session)
     for trouble in tally.troubles:
         print(f"trouble: {trouble}")
     if options.id and not tally.cuts:

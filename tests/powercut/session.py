@@ -10,6 +10,7 @@ from visitor import ask, at_rest, tap
 
 LIBRARY = "c0ffee"
 CHANGE = {"hang_over_ms": 1100}
+SETTINGS_FILE = '{"remove": "at once", "hang_over_ms": 900}'
 
 
 class Operation:
@@ -71,21 +72,25 @@ class FilmedCells(Cells):
 
 def record(sound):
     """Run the session on a new card. Returns its Film: the base image, the operations, and what they are to mean."""
-    base = base_image()
+    base = base_image({"/settings.json": SETTINGS_FILE})
     image = bytearray(base)
-    operations = []
-    film = Film(base, operations)
+    film = Film(base, [])
+    take(film, image, _session(film, image), sound)
+    film.finish(board.world.now_us)
+    return film
+
+
+def take(film, image, visit, sound=None):
+    """Switch the card on for a visit, and note in the film what is done to its flash."""
     made = []
 
     def make(noise):
-        made.append(FilmedCells(image, noise, operations))
+        made.append(FilmedCells(image, noise, film.operations))
         return made[0]
 
-    outcome = power.run(make, _session(film, image), "session", sound, log=lambda *what: made[0].note(*what))
+    outcome = power.run(make, visit, "session", sound, log=lambda *what: made[0].note(*what))
     if outcome.reason != "end" or outcome.error:
         raise outcome.error or RuntimeError(outcome.reason)
-    film.finish(board.world.now_us)
-    return film
 
 
 def _session(film, image):

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiled import compiled_firmware
+from firmware_copies import compiled_firmware
 from interpreters import BITS32, BITS64, Interpreter
 from voicecard.device.emulate import EmulateOptions
 

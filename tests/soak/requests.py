@@ -76,10 +76,27 @@ def _right(random: Random, one: Recording) -> Fields:
         {"do": "log"},
         {"do": "ledger", "from": 0},
         {"do": "image", "from": random.choice((0, 380))},
+        {"do": "files", "from": random.choice((0, 60))},
+        {"do": "update", **_step(random)},
+        {"do": "measure", "part": random.choice(("memory", "flash", "screen"))},
         {"do": "bye"},
         {"do": "x"},
     )
     return random.choice(known)
+
+
+def _step(random: Random) -> Fields:
+    """Of an update: nothing that could be switched to comes of it."""
+    path = random.choice(("/card/x.py", "/lib/y/z.py", "/main.py", "/data/boots", "/card/manifest"))
+    steps: tuple[Fields, ...] = (
+        {"step": "clear"},
+        {"step": "open", "path": path},
+        {"step": "copy", "path": path},
+        {"step": "put", "at": random.choice((0, 3, 6)), "data": "AAAA"},
+        {"step": "switch", "manifest": random.randbytes(32).hex()},
+        {"step": "y"},
+    )
+    return random.choice(steps)
 
 
 def _changes(random: Random) -> Any:

@@ -11,11 +11,13 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from compiled import compiled_firmware
+from firmware_copies import compiled_firmware
 from interpreters import BITS32, BITS64, Interpreter
 from voicecard.device.client import CardLink
-from voicecard.device.emulate import EmulateOptions, EmulationReport, running_card
+from voicecard.device.emulate import EmulateOptions, running_card
+from voicecard.device.emulation_report import EmulationReport
 from voicecard.device.selftest import selftest
+from voicecard.device.update import plan_update, send_update, try_update
 from voicecard.library.archive import Library
 from voicecard.library.entry import Entry
 from voicecard.library.export import export
@@ -140,6 +142,20 @@ def test_it_all_fits_the_heap_of_a_board_without_psram(tmp_path: Path, conversat
     assert cycle.emulator_buffer_bytes >= EMULATOR_BUFFER_BYTES, (
         "on a board the controller sends out of the card's own buffer"
     )
+
+
+def test_an_update_fits_that_heap_too(tmp_path: Path) -> None:
+    BITS32.require()
+    firmware = compiled_firmware(tmp_path / "firmware", "x86")
+    options = EmulateOptions(
+        firmware=firmware,
+        interpreter=BITS32.path,
+        heap_bytes=BOARD_HEAP_BYTES + EMULATOR_HEAP_BYTES + EMULATOR_BUFFER_BYTES,
+    )
+    with running_card(options) as card, CardLink.open(str(card.port())) as link:
+        plan = plan_update(link, firmware)
+        send_update(link, plan, lambda *progress: None)
+        assert try_update(link).slot == "b"
 
 
 def test_the_same_run_gives_the_same_flash(tmp_path: Path, conversation: Path) -> None:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from interpreters import BITS32, BITS64, Interpreter
 from voicecard.device.client import CardLink
-from voicecard.device.emulate import EmulateOptions, EmulationReport, running_card
+from voicecard.device.emulate import EmulateOptions, running_card
+from voicecard.device.emulation_report import EmulationReport
 from voicecard.library.archive import Library
 from voicecard.library.entry import Entry
 from voicecard.sync import sync

@@ -26,6 +26,12 @@ def test_a_sample_of_all_cuts_keeps_every_promise() -> None:
     )
 
 
+def test_a_sample_of_all_cuts_of_an_update_leaves_the_old_application_or_the_new_one() -> None:
+    tally = prove("1/8", seed="short", shares=2, session="update")
+    assert tally.kept, [str(tally), *tally.broken, *tally.troubles]
+    assert tally.cuts > 150
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_a_cut_leaves_in_between_lies_beside_the_image_until_the_card_has_made_it_firm(
     tmp_path: Path, conversation: Path, seed: int

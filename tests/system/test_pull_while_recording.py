@@ -13,7 +13,8 @@ import pytest
 
 from interpreters import BITS32, BITS64, Interpreter
 from voicecard.device.client import CardLink, Listed
-from voicecard.device.emulate import CycleReport, EmulateOptions, running_card
+from voicecard.device.emulate import EmulateOptions, running_card
+from voicecard.device.emulation_report import CycleReport
 from voicecard.errors import LinkLostError
 from voicecard.firmware.wire import frame, message
 from voicecard.library.archive import Library

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from voicecard.device.client import CardLink
-from voicecard.device.emulate import EmulateOptions, FlashOperation, running_card
+from voicecard.device.emulate import EmulateOptions, running_card
+from voicecard.device.emulation_report import FlashOperation
 from voicecard.device.port import Port
 from voicecard.errors import RefusedError
 

@@ -324,7 +324,7 @@ def talks_otherwise(connection: socket.socket) -> None:
     [
         (never_answers, True, r"took longer than 1 s: try again later, or raise openai\.timeout_s$"),
         (answers_drop_by_drop, True, r"took longer than 1 s: "),
-        (breaks_off, True, r"broke off \(RemoteProtocolError"),
+        (breaks_off, True, r"broke off \((RemoteProtocolError|ReadError)"),  # the system may tell of a reset first
         (talks_otherwise, True, r"broke off \(RemoteProtocolError"),
         (floods, False, r"answered with more than 32 MB instead of a transcription"),
     ],

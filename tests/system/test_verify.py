@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from voicecard.device.application import firmware_folder
+from firmware_copies import copied_firmware
 from voicecard.device.boards import load_board
 from voicecard.device.emulate import EmulateOptions, running_card
 from voicecard.device.image import build_flash_image
@@ -43,11 +42,7 @@ def test_a_card_with_this_programs_files_is_right(voicecard: Run, tmp_path: Path
 
 
 def test_whatever_differs_is_named_and_the_pin_map_may(voicecard: Run, tmp_path: Path) -> None:
-    changed = tmp_path / "firmware"
-    for name in ("card", "wire"):
-        shutil.copytree(firmware_folder() / name, changed / name)
-    for name in ("boot.py", "main.py"):
-        shutil.copy(firmware_folder() / name, changed)
+    changed = copied_firmware(tmp_path / "firmware")
     (changed / "card" / "log.py").write_text((changed / "card" / "log.py").read_text() + "# mine\n")
     (changed / "card" / "mine.py").write_text("")
     (changed / "card" / "safe_mode.py").unlink()

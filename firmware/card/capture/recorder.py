@@ -19,7 +19,9 @@ _DEAD_FRAMES = const(30)  # 0.9 s of what no microphone sends
 _UNWRITTEN_FRAMES = const(31)  # what pre-roll and an unwritten gap may hold: a cut loses less than a second
 
 
-_samples = array("h", bytes(2 * FRAME_SAMPLES))  # scratch, made once: later the heap may have no room in one piece
+samples_scratch = array(
+    "h", bytes(2 * FRAME_SAMPLES)
+)  # scratch, made once: later the heap may have no room in one piece
 
 
 class Recorder:
@@ -147,7 +149,7 @@ class Recorder:
 
     def _enter(self, words):
         slot = self._entered % self._slots
-        samples, page = _samples, self._pages[slot]
+        samples, page = samples_scratch, self._pages[slot]
         peak = level.remove_dc(words, FRAME_SAMPLES, self._dc)
         level.apply_gain(words, samples, FRAME_SAMPLES, self._gain.for_frame(peak))
         level.measure(samples, FRAME_SAMPLES, self._level)

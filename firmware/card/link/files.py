@@ -1,4 +1,4 @@
-"""The application's own files, for a host that compares them with a release."""
+"""The application's own files, for a host that compares them with a release, one at a time: there is no room for a list."""
 
 import os
 from binascii import hexlify
@@ -6,30 +6,53 @@ from hashlib import sha256
 
 from micropython import const
 
-_FOLDERS = ("card", "wire", "lib")
-_PIECE_BYTES = const(512)
+import slots
+
+MANIFEST = "/card/manifest"  # of a slot that an update has filled: no file of the application
+_STARTING = ("boot.py", "main.py", "slots.py", "slots.mpy", "slots_log.py", "slots_log.mpy")
+_FOLDERS = ("/card", "/wire", "/lib")
+_PIECE_BYTES = const(256)
 _IS_FOLDER = const(0x4000)
 
 
-def paths(root):
-    """Of every file of the application, below `root`; always in the same order."""
-    found = ["/" + name for name in ("boot.py", "main.py") if name in os.listdir(root or "/")]
+def lines(root, first, count):
+    """(files of the application that runs, what there is to say of `count` of them from the index `first` on)."""
+    total, told = 0, []
+    for folder, path in of_card(root):
+        if first <= total < first + count:
+            told.append(described(folder, path))
+        total += 1
+    return total, told
+
+
+def of_card(root):
+    """Every file of the application that runs, always in the same order: (folder of its slot, path within that)."""
+    there = os.listdir(root or "/")
+    for name in _STARTING:
+        if name in there:
+            yield root, "/" + name
+    slot = root + slots.ROOTS[slots.running]
+    for path in of_slot(slot):
+        yield slot, path
+
+
+def of_slot(slot):
+    """The path of every file of the application in the folder `slot`, from there."""
     for folder in _FOLDERS:
-        _gather(root, "/" + folder, found)
-    return found
+        yield from _below(slot, folder)
 
 
-def _gather(root, folder, found):
+def _below(slot, folder):
     try:
-        names = sorted([(entry[0], entry[1]) for entry in os.ilistdir(root + folder)])
+        entries = sorted([(entry[0], entry[1]) for entry in os.ilistdir(slot + folder)])
     except OSError:
         return
-    for name, kind in names:
+    for name, kind in entries:
         path = folder + "/" + name
         if kind == _IS_FOLDER:
-            _gather(root, path, found)
-        else:
-            found.append(path)
+            yield from _below(slot, path)
+        elif path != MANIFEST:
+            yield path
 
 
 def described(root, path):
@@ -37,10 +60,7 @@ def described(root, path):
     digest, size, buffer = sha256(), 0, bytearray(_PIECE_BYTES)
     view = memoryview(buffer)
     with open(root + path, "rb") as file:
-        while True:
-            count = file.readinto(buffer)
-            if not count:
-                break
+        while count := file.readinto(buffer):
             digest.update(view[:count])
             size += count
     return {"path": path, "bytes": size, "sha256": hexlify(digest.digest()).decode()}

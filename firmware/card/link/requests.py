@@ -2,8 +2,10 @@
 
 import sys
 
+import slots
 from card import settings
 from card.errors import Refused
+from card.late import Late
 from wire import message
 
 from . import recordings
@@ -14,7 +16,7 @@ _MOST_UNCERTAIN_MS = 24 * 3600 * 1000
 _EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: an older time is no time
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
 _LEDGER_LINES = 8
-_FILE_LINES = 8
+_FILE_LINES = 4
 _BLOCK_COUNT = 4  # the block protocol's request
 _ERASE = "all recordings"
 
@@ -82,14 +84,31 @@ async def ledger(link, fields):
 
 
 async def files(link, fields):
-    from . import files as application  # seldom wanted
+    _need_leisure(link)
+    first = whole(fields, "from", 0, 1 << 16)
+    with Late("card.link.files") as application:
+        total, lines = application.lines(link.card.root, first, _FILE_LINES)
+    mpy = getattr(sys.implementation, "_mpy", 0)
+    await link.answer(
+        {"total": total, "mpy": mpy, "slot": slots.NAMES[slots.running], "trial": slots.on_trial, "files": lines}
+    )
+
+
+async def update(link, fields):
+    from .update import Update  # seldom wanted
 
     _need_leisure(link)
-    root = link.card.root
-    paths = application.paths(root)
-    first = whole(fields, "from", 0, len(paths))
-    lines = [application.described(root, path) for path in paths[first : first + _FILE_LINES]]
-    await link.answer({"total": len(paths), "mpy": getattr(sys.implementation, "_mpy", 0), "files": lines})
+    if not slots.available():
+        raise Refused(message.FLASH, "this card's flash has no partition for slots")
+    if slots.on_trial:
+        raise Refused(message.BUSY, "not before the application has come up: what ran before is still needed")
+    card = link.card
+    link.update = link.update or Update(card.root)
+    card.held = True
+    try:
+        await link.answer(await link.update.step(fields))
+    finally:
+        card.held = False
 
 
 async def measure(link, fields):
@@ -166,6 +185,7 @@ HANDLERS = {
     "log": log,
     "ledger": ledger,
     "files": files,
+    "update": update,
     "measure": measure,
     "image": image,
     "format": format_card,

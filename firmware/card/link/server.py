@@ -28,6 +28,7 @@ class LinkServer:
         self._muted = False
         self._heard_ms = None
         self._handling = False
+        self.update = None  # of the application, while a host is at one
         self.sent_sectors = 0  # to the host that is at work
         self.sectors_of_stream = self.sectors_streamed = 0  # of what it gets now, or got last
 
@@ -42,7 +43,16 @@ class LinkServer:
     def leave(self):
         """The host has taken its leave."""
         self._heard_ms = None
+        self._leave_update()
         self.sent_sectors = self.sectors_of_stream = self.sectors_streamed = 0
+
+    def _leave_update(self):
+        update, self.update = self.update, None
+        try:
+            if update:
+                update.close()
+        except OSError as error:
+            self.card.log.note("update: %r" % error)
 
     @property
     def dropped_frames(self):

@@ -7,7 +7,7 @@ from micropython import const
 from card import board
 from card.capture import level
 from card.capture.microphone import Microphone
-from card.capture.recorder import FRAME_SAMPLES
+from card.capture.recorder import FRAME_SAMPLES, samples_scratch
 
 _FRAMES = const(77)
 _SETTLING_FRAMES = const(10)  # the first 0.3 s: a microphone wakes up, and its offset is found
@@ -19,7 +19,7 @@ _COARSE_Q8 = const(256)  # of 20 bits the upper 16
 async def measure(card):
     """Levels are mean absolute values of a frame, in 20-bit steps (full scale is 2**19)."""
     words = card.frame_words()
-    samples, out = array("h", bytes(2 * FRAME_SAMPLES)), array("i", (0, 0))
+    samples, out = samples_scratch, array("i", (0, 0))
     dc = level.new_dc()
     quietest, loudest, highest, dead, frames, offsets = 1 << 19, 0, 0, 0, 0, 0
     microphone = Microphone(board.microphone(), words)

@@ -7,7 +7,7 @@ from array import array
 from micropython import const
 
 from card.capture import adpcm, level
-from card.capture.recorder import FRAME_SAMPLES
+from card.capture.recorder import FRAME_SAMPLES, samples_scratch
 from card.capture.vad import Detector
 from wire import block
 from wire.crc32 import seal_block
@@ -18,7 +18,7 @@ _CODES_AT = block.BLOCK_HEADER_BYTES + block.CODEC_STATE_BYTES
 
 async def measure(card):
     words = card.frame_words()
-    samples, out = array("h", bytes(2 * FRAME_SAMPLES)), array("i", (0, 0))
+    samples, out = samples_scratch, array("i", (0, 0))
     page = bytearray(block.BLOCK_HEADER_BYTES + block.AUDIO_PAYLOAD_BYTES)
     detector = card.detector() or Detector(0, FRAME_SAMPLES)
     dc, codec = level.new_dc(), adpcm.new_state()

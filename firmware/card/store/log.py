@@ -6,10 +6,11 @@ from hashlib import sha256
 from micropython import const
 
 from card.errors import CardError, NotPrepared
+from card.late import Late
 from wire import block, message
 from wire import sector as layout
 
-from . import cells, recovery
+from . import cells
 from .flash import Flash
 from .index import Index
 from .ledger import Ledger
@@ -41,7 +42,8 @@ class SectorLog:
         self._ends = {}  # (reason, length in samples) of recordings whose cells no longer take it
         self._ledger = Ledger(ledger_folder)
         self._removal = Removal(self._flash, self._index, self._ledger, log, self.boot)
-        self._look_for_cuts(log if recover else None)
+        with Late("card.store.recovery") as recovery:
+            self._look_for_cuts(recovery, log if recover else None)
 
     @property
     def card(self):
@@ -163,7 +165,7 @@ class SectorLog:
         """(number of removals noted, the entries from `first` on, at most `count`), oldest first."""
         return self._ledger.entries(first, count)
 
-    def _look_for_cuts(self, log):
+    def _look_for_cuts(self, recovery, log):
         """Hide what was being removed; close what was being recorded, or without a `log` remember that it is open."""
         index = self._index
         self._removal.hide_begun()
@@ -175,11 +177,11 @@ class SectorLog:
             if layout.find_cell(states, layout.DEAD, 0) and layout.find_cell(states, layout.SAFE, 0):
                 index.hide(recording)
             elif log:
-                self._settle(recording, sector, states, log)
+                self._settle(recovery, recording, sector, states, log)
             elif cells.read_ended(states) is None:
                 self._unclosed.add(recording)
 
-    def _settle(self, recording, sector, states, log):
+    def _settle(self, recovery, recording, sector, states, log):
         """Make firm what may have been programmed last, and close what was being recorded."""
         cells.firm_up(self._flash, sector, states)
         if cells.read_ended(states) is None:

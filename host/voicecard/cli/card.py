@@ -139,7 +139,7 @@ def verify(port: PortPath = None, as_json: AsJson = False) -> None:
         same = (
             "are this program's"
             if not verdict.differences
-            else f"differ in {len(verdict.differences)}: flash the card again"
+            else f"differ in {len(verdict.differences)}: `voicecard update` brings it up to date"
         )
         note(f"firmware {firmware}: {verdict.files} files on the card{pins} {same}")
     if verdict.differences:

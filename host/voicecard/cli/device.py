@@ -13,7 +13,8 @@ from voicecard.cli.output import note, print_json, table
 from voicecard.errors import UsageError
 
 if TYPE_CHECKING:
-    from voicecard.device.emulate import EmulateOptions, Notice
+    from voicecard.device.emulate import EmulateOptions
+    from voicecard.device.emulation_report import Notice
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -35,6 +36,9 @@ def emulate(
     port_link: Annotated[Path | None, typer.Option(help="Path to make a link to the serial port at.")] = None,
     screens: Annotated[Path | None, typer.Option(help="Folder for a PNG of each screen shown.")] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Let time pass as on a wall clock.")] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compiled", help="Give a new card the application as `voicecard flash` does: compiled.")
+    ] = False,
     board: Annotated[
         str, typer.Option(help="Board that it is wired like: devkitc, super_mini, xiao, or a .toml file.")
     ] = "devkitc",
@@ -59,6 +63,7 @@ def emulate(
         port_link=port_link,
         screens=screens,
         realtime=realtime,
+        compiled=compiled,
         board=board,
     )
     if do is None and sys.stdin.isatty() and sys.stdout.isatty():

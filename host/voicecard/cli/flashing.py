@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicecard.cli.meeting import met_card
+from voicecard.cli.options import PortPath
 from voicecard.cli.output import note, progress
 from voicecard.errors import DeviceError, UsageError
 
@@ -25,6 +27,7 @@ _WORD = "erase"
 
 def add_commands(app: typer.Typer) -> None:
     app.command()(flash)
+    app.command()(update)
 
 
 def flash(
@@ -63,6 +66,36 @@ def flash(
         _write_file(output, micropython, board, flash_size, sources)
     else:
         _write_board(port, micropython, board, erase_recordings, sources)
+
+
+def update(
+    port: PortPath = None,
+    firmware: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Another application than this program's: boot.py, main.py, slots.py, card, wire ..."
+        ),
+    ] = None,
+) -> None:
+    """Bring the application on a card up to date over the link: only files that differ are sent.
+
+    They go beside the application that runs, are proved there file by file, and tried from the next start on. If they
+    do not come up three times, the card goes back by itself. A cut at any moment leaves the one or the other.
+    """
+    from voicecard.device.update import is_up_to_date, plan_update, send_update, try_update
+
+    with met_card(port) as link:
+        plan = plan_update(link, firmware)
+        if is_up_to_date(link, plan):
+            note(f"the {len(plan.keep)} files on the card {link.hello.card} are these already")
+            return
+        with progress("") as on_progress:
+            send_update(link, plan, on_progress)
+        note(
+            f"files sent: {len(plan.send)}, kept: {len(plan.keep)}, all of them proved; the card starts again, leave it plugged in"
+        )
+        runs = try_update(link)
+    note(f"the card runs its new application, from slot {runs.slot}")
 
 
 def _write_file(output: Path, given: Path | None, board: str | None, flash_size: int | None, sources: bool) -> None:

@@ -19,7 +19,8 @@ from textual.widgets import Footer, RichLog, Static
 
 from voicecard.desk.glass import WIDTH, half_blocks, quadrants
 from voicecard.device.client import CardLink
-from voicecard.device.emulate import EmulateOptions, Notice, emulate
+from voicecard.device.emulate import EmulateOptions, emulate
+from voicecard.device.emulation_report import Notice
 from voicecard.device.hands import Hands
 from voicecard.errors import VoicecardError
 

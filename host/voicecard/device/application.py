@@ -11,7 +11,9 @@ from pathlib import Path
 from voicecard.device.boards import Board, pins_module
 from voicecard.errors import DeviceError
 
-_APPLICATION = ("boot.py", "main.py", "card", "wire")
+STARTING = ("/boot.py", "/main.py", "/slots.py", "/slots_log.py")  # in no slot, and no update brings them
+_APPLICATION = ("boot.py", "main.py", "slots.py", "slots.mpy", "slots_log.py", "slots_log.mpy", "card", "wire")
+COMPILED = "/card/app.mpy"  # is there when modules are compiled
 PINS = "/card/pins.py"  # stays to be read and changed on the card
 _SOURCES = ("/boot.py", "/main.py", PINS)
 _ARCHITECTURE, XTENSAWIN = "xtensawin", 10  # the S3's, windowed registers, and its number in compiled modules

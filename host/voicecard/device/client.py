@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ _MAX_SECTORS = 1 << 16  # a sector frame's index has 16 bits
 _MAX_REMOVALS = 10_000
 _MAX_FILES = 1_000
 MEASURE_S = 15.0
+UPDATE_S = 30.0  # the card erases, or proves a whole application
 FILES_S = 30.0  # the card reads eight files and takes their digests
 _MAX_WORD = 32
 
@@ -57,6 +59,18 @@ class Listed:
     mine: bool
     copies: int
     reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What runs on a card: `files` by path with bytes and SHA-256. `mpy`: `sys.implementation._mpy` of its MicroPython.
+
+    `slot`: where it lies; `on_trial`: since an update it has not come up yet."""
+
+    files: dict[str, tuple[int, str]]
+    mpy: int
+    slot: str
+    on_trial: bool
 
 
 class CardLink:
@@ -207,13 +221,25 @@ class CardLink:
         """The recordings that the card has removed, oldest first, so far as it remembers."""
         return self._told_in_pieces("ledger", "lines", _MAX_REMOVALS)[0]
 
-    def files(self) -> tuple[int, list[dict[str, Any]]]:
-        """What the card's MicroPython says of its compiled modules (`_mpy`), and the application's files: path, bytes, sha256."""
+    def application(self) -> Application:
+        """The application that runs, file by file."""
         found, answer = self._told_in_pieces("files", "files", _MAX_FILES, FILES_S)
+        files = {str(line.get("path")): (line.get("bytes"), line.get("sha256")) for line in found}
         mpy = answer.get("mpy")
-        if not isinstance(mpy, int):
+        if not isinstance(mpy, int) or not all(
+            isinstance(n, int) and isinstance(sha, str) for n, sha in files.values()
+        ):
             raise self._not_understood("files")
-        return mpy, found
+        slot = str(answer.get("slot", "a"))  # a card without slots has its application where this one is
+        return Application({path: (n, sha) for path, (n, sha) in files.items()}, mpy, slot, bool(answer.get("trial")))  # type: ignore[misc]
+
+    def update(self, step: str, **fields: Any) -> dict[str, Any]:
+        """A step of an update: see PROTOCOL.md."""
+        return self._conversation.ask("update", UPDATE_S, step=step, **fields)
+
+    def put(self, at: int, piece: bytes) -> None:
+        """The next piece of the file that was opened."""
+        self.update("put", at=at, data=base64.b64encode(piece).decode())
 
     def measure(self, part: str) -> dict[str, int]:
         """What the card measures of its board: see PROTOCOL.md, Measures."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +20,7 @@ from voicecard.device import computer_microphone, emulated_microphone, registry
 from voicecard.device.application import firmware_folder
 from voicecard.device.boards import DEFAULT, emulated_wiring, load_board
 from voicecard.device.emulated_screen import ScreenRecorder
+from voicecard.device.emulation_report import CycleReport, EmulationReport, FlashOperation, Notice
 from voicecard.device.emulator_process import boot
 from voicecard.device.filler import fill
 from voicecard.device.hands import Hands
@@ -59,7 +59,7 @@ class EmulateOptions:
     `log_flash`, `log_signal`: report every flash operation, and what the LED does; `carrier`: usb, or
     stdio as on a firmware without machine.USBDevice; `usb_bytes_per_s`: the most that crosses the bus; `uart_copy`: with
     stdio, output also takes the time of a UART at 115200 baud; `hands`: a person's, in place of a script, and
-    every new screen and signal is told with its pixels; `board`: what it is wired like;
+    every new screen and signal is told with its pixels; `board`: what it is wired like; `compiled`: how a new card has its modules;
     `firmware`: a folder with boot.py, main.py, card/ and wire/."""
 
     mic: Path | None = None
@@ -87,60 +87,7 @@ class EmulateOptions:
     firmware: Path | None = None
     hands: Hands | None = None
     board: str = DEFAULT
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that happened: kind is note, booted, plugged, unplugged, screen, signal, prompt or off. `port` is set when plugged.
-
-    `pixels` of a screen: rows of 16 bytes, most significant bit first, 1 is light; `level` of a signal: 0 or 1."""
-
-    kind: str
-    text: str
-    port: Path | None = None
-    pixels: bytes = b""
-    level: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FlashOperation:
-    """One call to the flash: kind is read, program or erase; offset within the partition; time since power-on."""
-
-    kind: str
-    label: str
-    offset: int
-    size_bytes: int
-    time_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class CycleReport:
-    """One boot: a power cycle has another after each restart. `reason` of its end: end (of the script), cut, watchdog,
-    reset, sleep (and waking), soft (reset), or stopped (from outside). Times start at 0 in each.
-
-    `signals`: microseconds and level, 0 or 1, of each change of the LED. `flash`: by partition label the counts reads,
-    read_bytes, programs, program_bytes, largest_program, page_crossings and erases. `flash_operations`: programs and erases
-    in all, the numbers that `cut_at` counts. Of the card's heap the emulator had `emulator_heap_bytes` when it booted, and later
-    as much as `emulator_buffer_bytes` in one piece for what a host had not taken yet."""
-
-    reason: str
-    time_us: int = 0
-    samples_heard: int = 0
-    samples_lost: int = 0
-    dropped_callbacks: int = 0
-    flash_operations: int = 0
-    flash: dict[str, dict[str, int]] = dataclass_field(default_factory=dict)
-    flash_log: tuple[FlashOperation, ...] = ()
-    signals: tuple[tuple[int, int], ...] = ()
-    emulator_heap_bytes: int = 0
-    emulator_buffer_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EmulationReport:
-    cycles: tuple[CycleReport, ...]
-    console: str
-    screens: tuple[Path, ...]
+    compiled: bool = False
 
 
 def emulate(
@@ -259,7 +206,7 @@ class _Run:
         self._screens = ScreenRecorder(options.screens) if options.screens else None
         self._microphone = self._prepare_microphone()
         self._flash = self._prepare_flash()
-        self._native = self._machine_code()
+        self._has_machine_code = bool(native_modules(self._flash))
 
     def report(self) -> EmulationReport:
         screens = tuple(self._screens.written) if self._screens else ()
@@ -376,7 +323,7 @@ class _Run:
         number = len(self.reports)
         return {
             "flash": str(self._flash),
-            "native": self._native,
+            "native": self._machine_code(),
             "wiring": None if options.board == DEFAULT else emulated_wiring(load_board(options.board)),
             "microphone": str(self._microphone) if self._microphone else None,
             "microphone_grows": options.computer_mic,
@@ -416,8 +363,8 @@ class _Run:
         return target
 
     def _machine_code(self) -> dict[str, Any] | None:
-        """The modules in the image that this machine cannot run, and where their sources are."""
-        modules = native_modules(self._flash)
+        """The modules in the image that this machine cannot run, and where their sources are. An update may bring others."""
+        modules = native_modules(self._flash) if self._has_machine_code else []
         sources = (self._options.firmware or firmware_folder()).resolve()
         return {"modules": modules, "sources": str(sources)} if modules else None
 
@@ -429,7 +376,13 @@ class _Run:
             return options.flash.resolve()
         path = options.flash.absolute() if options.flash else self._scratch / "flash.bin"
         build_flash_image(
-            path, options.flash_size_bytes, options.card_name, options.seed, options.firmware, board=board
+            path,
+            options.flash_size_bytes,
+            options.card_name,
+            options.seed,
+            options.firmware,
+            options.compiled,
+            board=board,
         )
         return path
 

@@ -18,7 +18,17 @@ from voicecard.device.esp_image import MicroPython
 from voicecard.device.esptool import CHIP, DOWNLOAD_MODE, Chip, Esptool, Progress
 from voicecard.device.find import candidates, meet, serial_ports
 from voicecard.device.image import build_flash_image, refresh_application
-from voicecard.device.partitions import FACTORY_AT, SECTOR_BYTES, TABLE_AT, TABLE_BYTES, Partition, layout, read_table
+from voicecard.device.partitions import (
+    FACTORY_AT,
+    SECTOR_BYTES,
+    SLOTS_AT,
+    SLOTS_BYTES,
+    TABLE_AT,
+    TABLE_BYTES,
+    Partition,
+    layout,
+    read_table,
+)
 from voicecard.device.verify import verify
 from voicecard.errors import DeviceError, UsageError
 from voicecard.firmware.wire import sector
@@ -96,12 +106,14 @@ def write_card(
         image = Path(folder, "flash.bin")
         build_flash_image(image, found.chip.flash_bytes, compiled=compiled, micropython=micropython, board=board)
         if not is_new:
-            _keep_files(image, vfs, found.esptool.read(vfs.offset, vfs.size, on_progress), compiled, board)
+            from_at, size = SLOTS_AT, vfs.offset + vfs.size - SLOTS_AT
+            _keep_files(image, from_at, found.esptool.read(from_at, size, on_progress), compiled, board)
         flash = image.read_bytes()
     regions = [
         (0, len(micropython.boot_loader)),
         (TABLE_AT, SECTOR_BYTES),
         (FACTORY_AT, len(micropython.application)),
+        (SLOTS_AT, SLOTS_BYTES),
         (vfs.offset, vfs.size),
     ]
     if is_new:
@@ -197,10 +209,12 @@ def _has_card(tool: Esptool, chip: Chip) -> bool:
     return there is not None
 
 
-def _keep_files(image: Path, vfs: Partition, content: bytes, compiled: bool, board: Board | None) -> None:
-    """The card's own files stay as they are, if its file system can be read; the application in it is made new."""
+def _keep_files(image: Path, at: int, content: bytes, compiled: bool, board: Board | None) -> None:
+    """The card's own files stay as they are, if its file system can be read; the application in it is made new.
+
+    `content`: what the card has from `at` on, the slots' log and the file system."""
     fresh = image.read_bytes()
-    kept = fresh[: vfs.offset] + content + fresh[vfs.offset + vfs.size :]
+    kept = fresh[:at] + content + fresh[at + len(content) :]
     image.write_bytes(kept)
     try:
         refresh_application(image, compiled=compiled, board=board)

@@ -13,19 +13,29 @@ from typing import BinaryIO
 from littlefs import LittleFS, LittleFSError
 from littlefs.context import UserContext
 
-from voicecard.device.application import LIBRARIES, PINS, application_files, firmware_folder, is_chip_code
+from voicecard.device.application import COMPILED, LIBRARIES, PINS, application_files, firmware_folder, is_chip_code
 from voicecard.device.boards import Board
 from voicecard.device.esp_image import MicroPython, with_flash_size
-from voicecard.device.partitions import FACTORY_AT, SECTOR_BYTES, TABLE_AT, Partition, layout, pack_table, partitions
+from voicecard.device.partitions import (
+    FACTORY_AT,
+    SECTOR_BYTES,
+    TABLE_AT,
+    UPDATE_VFS_BYTES,
+    Partition,
+    layout,
+    pack_table,
+    partitions,
+)
 from voicecard.errors import DeviceError
+from voicecard.firmware.slots_log import Log
 from voicecard.firmware.wire.sector import pack_marker
 
 _KIB, _MIB = 1024, 1024 * 1024
 _NAME_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME_LENGTH = 6
-_COMPILED = "/card/app.mpy"  # is there when modules are compiled
 _NAMES = re.compile(rb"^([A-Z_]+) =", re.MULTILINE)
 _LFS_ERR_IO = -5
+_SLOTS = ("", "/b")  # folders of the two applications: FORMAT.md, Slots
 _DISK_VERSION = 0x0002_0000  # littlefs 2.0: every MicroPython mounts it
 
 
@@ -84,14 +94,17 @@ def refresh_application(
     `compiled`: as for a new image; None: as it was. `board`: what the card is wired like; None: its pin map stays.
 
     Raises DeviceError if the file is no image of a card's flash."""
-    vfs = partitions(path)["vfs"]
+    by_label = partitions(path)
+    slots = by_label.get("slots")
     try:
         with path.open("r+b") as file:
-            fs = _mount(file, vfs)
+            slot = _running_slot(file, slots)
+            fs = _mount(file, by_label["vfs"])
             if compiled is None:
-                compiled = _content(fs, _COMPILED) is not None
+                compiled = _content(fs, slot + COMPILED) is not None
             files = application_files(firmware or firmware_folder(), compiled, board)
-            _write_application(fs, files if board else _with_own_pins(fs, files))
+            _write_application(fs, files if board else _with_own_pins(fs, files, slot))
+            _blank(file, slots)
             file.flush()
             os.fsync(file.fileno())
     except (LittleFSError, OSError) as error:
@@ -105,8 +118,6 @@ def native_modules(path: Path) -> list[str]:
     """The modules in an image that are the chip's machine code: their paths without the ending."""
     with path.open("rb") as file:
         fs = _mount(file, partitions(path)["vfs"])
-        if _content(fs, _COMPILED) is None:
-            return []
         files = [f"{folder.rstrip('/')}/{name}" for folder, _, names in fs.walk("/") for name in names]
         return [
             name[: -len(".mpy")] for name in files if name.endswith(".mpy") and is_chip_code(_content(fs, name) or b"")
@@ -191,7 +202,7 @@ def _mount(file: BinaryIO, partition: Partition) -> LittleFS:
 
 
 def _write_application(fs: LittleFS, files: dict[str, bytes]) -> None:
-    """Make the application's files those of `files`: remove what it no longer has, write only what differs."""
+    """Make the application's files those of `files`, in the first slot: remove what it no longer has, write only what differs."""
     for path in _application_paths(fs):
         if path not in files:
             fs.remove(path)  # first: there is no room for sources and compiled modules together
@@ -200,12 +211,15 @@ def _write_application(fs: LittleFS, files: dict[str, bytes]) -> None:
             fs.makedirs(path.rsplit("/", 1)[0] or "/", exist_ok=True)
             with fs.open(path, "wb") as target:
                 target.write(content)
+    if fs.block_count * SECTOR_BYTES >= UPDATE_VFS_BYTES:
+        for folder in ("/card", "/wire", "/lib"):
+            fs.makedirs(_SLOTS[1] + folder, exist_ok=True)  # an update must change nothing in the root
     fs.unmount()
 
 
-def _with_own_pins(fs: LittleFS, files: dict[str, bytes]) -> dict[str, bytes]:
-    """The files with the pin map that the card has. Raises DeviceError if that lacks a pin that the application asks for."""
-    own = _content(fs, PINS)
+def _with_own_pins(fs: LittleFS, files: dict[str, bytes], slot: str) -> dict[str, bytes]:
+    """The files with the pin map that the card has in that slot. Raises DeviceError if that lacks a pin that the application asks for."""
+    own = _content(fs, slot + PINS)
     if own is None or PINS not in files:
         return files
     missing = set(_NAMES.findall(files[PINS])) - set(_NAMES.findall(own))
@@ -222,9 +236,41 @@ def _content(fs: LittleFS, path: str) -> bytes | None:
         return None
 
 
+def _running_slot(file: BinaryIO, slots: Partition | None) -> str:
+    """The folder of the slot that the next start takes."""
+    return _SLOTS[Log(_SlotsOnDisk(file, slots)).slot] if slots else ""
+
+
+def _blank(file: BinaryIO, partition: Partition | None) -> None:
+    if partition:
+        file.seek(partition.offset)
+        _fill(file, b"\xff", partition.size)
+
+
+class _SlotsOnDisk:
+    """The partition `slots` of an image, only to be read."""
+
+    def __init__(self, file: BinaryIO, partition: Partition) -> None:
+        self._file, self._start = file, partition.offset
+
+    def readblocks(self, sector: int, buffer: bytearray, at: int) -> None:
+        self._file.seek(self._start + sector * SECTOR_BYTES + at)
+        self._file.readinto(buffer)  # type: ignore[attr-defined]
+
+    def writeblocks(self, sector: int, data: bytes, at: int) -> None:
+        """What only makes firm what is read needs no writing here."""
+
+
 def _application_paths(fs: LittleFS) -> list[str]:
     """The files in the image that belong to the application and its libraries."""
-    roots = ("/card/", "/wire/", *(f"/lib/{name}/" for name in LIBRARIES))
+    roots = (
+        "/card/",
+        "/wire/",
+        "/b/",
+        "/slots.",
+        "/slots_log.",
+        *(f"/lib/{name}{end}" for name in LIBRARIES for end in "/."),
+    )
     paths = [f"{folder.rstrip('/')}/{name}" for folder, _, names in fs.walk("/") for name in names]
     return [path for path in paths if path.startswith(roots)]
 

@@ -11,13 +11,16 @@ from voicecard.errors import DeviceError
 
 SECTOR_BYTES = 4096
 TABLE_AT, TABLE_BYTES = 0x8000, 0xC00
-FACTORY_AT, FACTORY_BYTES = 0x10000, 0x1D0000  # MicroPython, of 1.7 MB
+FACTORY_AT, FACTORY_BYTES = 0x10000, 0x1CE000  # MicroPython, of 1.7 MB
+SLOTS_AT, SLOTS_BYTES = 0x1DE000, 2 * SECTOR_BYTES  # which application starts: FORMAT.md
 _MIB = 1024 * 1024
 _ENTRY_BYTES = 32
 _ENTRY, _ENTRY_MAGIC, _MD5_MAGIC = "<HBBII16sI", 0x50AA, b"\xeb\xeb" + b"\xff" * 14
 _APP, _DATA = 0, 1
 _MAX_REGION_BYTES = 256 * _MIB  # more flash than any such chip addresses
-_VFS_AT, _VFS_BYTES = 0x1E0000, 640 * 1024  # the application as sources takes 500 KiB in its blocks
+_VFS_AT = 0x1E0000
+_SMALL_VFS_BYTES = 704 * 1024  # on 4 MB: an application as sources takes 560 KiB in its blocks
+UPDATE_VFS_BYTES = 1024 * 1024  # two of them, if they are compiled: one may be updated while the other runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,14 @@ def layout(size_bytes: int) -> tuple[Partition, ...]:
     """The partitions of a flash of that size: recordings get what the others leave. Raises DeviceError below 4 MB."""
     if size_bytes < 4 * _MIB or size_bytes % SECTOR_BYTES:
         raise DeviceError(f"a card's flash cannot have {size_bytes} bytes: choose 4, 8 or 16 MB")
-    recordings_at = _VFS_AT + _VFS_BYTES
+    vfs_bytes = UPDATE_VFS_BYTES if size_bytes > 4 * _MIB else _SMALL_VFS_BYTES
+    recordings_at = _VFS_AT + vfs_bytes
     return (
         Partition("nvs", _DATA, 0x02, 0x9000, 0x6000),
         Partition("phy_init", _DATA, 0x01, 0xF000, 0x1000),
         Partition("factory", _APP, 0x00, FACTORY_AT, FACTORY_BYTES),
-        Partition("vfs", _DATA, 0x81, _VFS_AT, _VFS_BYTES),
+        Partition("slots", _DATA, 0x41, SLOTS_AT, SLOTS_BYTES),
+        Partition("vfs", _DATA, 0x81, _VFS_AT, vfs_bytes),
         Partition("recordings", _DATA, 0x40, recordings_at, size_bytes - recordings_at),
     )
 

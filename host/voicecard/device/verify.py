@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from voicecard.device.application import PINS, application_files, firmware_folder
+from voicecard.device.application import COMPILED, PINS, application_files, firmware_folder
 from voicecard.device.client import CardLink
 from voicecard.errors import DeviceError
 
-_FEATURE, _COMPILED = "files", "/card/app.mpy"
+_FEATURE = "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,8 @@ def verify(link: CardLink) -> Verdict:
     """Compare the card's files with this program's by SHA-256. Raises DeviceError if the card cannot tell."""
     if _FEATURE not in link.hello.features:
         raise DeviceError(f"the firmware of the card {link.hello.card} cannot tell its files: flash it again")
-    mpy, listed = link.files()
-    there = {str(line.get("path")): (line.get("bytes"), line.get("sha256")) for line in listed}
-    compiled = _COMPILED in there
+    runs = link.application()
+    there, compiled = runs.files, COMPILED in runs.files
     release = {
         path: (len(content), hashlib.sha256(content).hexdigest())
         for path, content in application_files(firmware_folder(), compiled).items()
@@ -50,4 +49,4 @@ def verify(link: CardLink) -> Verdict:
         for path in release
         if path in there and there[path] != release[path] and path != PINS
     ]
-    return Verdict(len(there), compiled, tuple(sorted(found, key=lambda one: one.path)), own_pins, mpy)
+    return Verdict(len(there), compiled, tuple(sorted(found, key=lambda one: one.path)), own_pins, runs.mpy)

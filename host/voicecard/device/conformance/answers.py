@@ -35,7 +35,8 @@ def greeting(visit: Visit) -> str:
 
 
 @rule(
-    "`settings`, `set`, `counters`, `log`, `ledger`, `files`, `image`, `format`, `restart` and `repl` may be missing in a card, no other"
+    "`settings`, `set`, `counters`, `log`, `ledger`, `files`, `update`, `measure`,"
+    " `image`, `format`, `restart` and `repl` may be missing in a card, no other"
 )
 def features(visit: Visit) -> str:
     known = visit.hello.get("features")
